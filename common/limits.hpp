@@ -1,0 +1,60 @@
+// Every bound of the project, with its unit, its reason, and what happens beyond it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace peeper::limits {
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+inline constexpr std::size_t GiB = 1024 * MiB;
+
+// --- Names ---------------------------------------------------------------------------------------
+// Part of a segment's name, which must fit NAME_MAX (255). Beyond: the configuration is refused.
+inline constexpr std::size_t kInstanceNameBytes = 32;
+inline constexpr std::size_t kServerNameBytes = 64;
+inline constexpr std::size_t kBehaviourNameBytes = 256;
+
+// --- Memory of a server --------------------------------------------------------------------------
+// state_size. The least holds the allocator's own structures; the most is what the journal's 32-bit
+// page numbers can name. Beyond: the configuration is refused.
+inline constexpr std::size_t kLeastStateBytes = 64 * KiB;
+inline constexpr std::size_t kMostStateBytes = 1024 * GiB;
+// mailbox: one message may fill at most half of it, less headers. Beyond: TOOBIG.
+inline constexpr std::size_t kLeastMailboxBytes = 64 * KiB;
+inline constexpr std::size_t kMostMailboxBytes = 1 * GiB;
+
+// --- RESP, what one client may ask of the daemon -------------------------------------------------
+// Arguments of one command and length of an inline command, as in Redis. Beyond: a protocol error,
+// the connection is closed.
+inline constexpr std::size_t kCommandArguments = 1024 * 1024;
+inline constexpr std::size_t kInlineBytes = 64 * KiB;
+// One bulk string and one whole command. Beyond: a protocol error, the connection is closed; a
+// command that passes here but not through its server's mailbox gets TOOBIG and the connection
+// stays open.
+inline constexpr std::size_t kBulkBytes = 512 * MiB;
+inline constexpr std::size_t kCommandBytes = 512 * MiB;
+// Nesting of a reply. Beyond: the reply counts as malformed.
+inline constexpr std::size_t kReplyDepth = 64;
+// What our own client takes from a daemon before it has made a reply of it. Above any value a server
+// can hand out through its rings. Beyond: the command fails and the connection is closed.
+inline constexpr std::size_t kClientReplyBytes = 1 * GiB;
+
+// --- Connections ---------------------------------------------------------------------------------
+inline constexpr std::size_t kConnections = 10'000;
+// Replies a connection may have pending, and bytes it may leave unread. Beyond: the daemon reads no
+// further commands from it until it has caught up.
+inline constexpr std::size_t kPendingReplies = 10'000;
+inline constexpr std::size_t kUnsentBytes = 16 * MiB;
+
+// --- Time ----------------------------------------------------------------------------------------
+inline constexpr std::chrono::milliseconds kCallTimeout{5'000};
+// TIMEOUT of a call: at most a day; beyond: BADARG.
+inline constexpr std::chrono::milliseconds kMostCallTimeout{24 * 3600 * 1000};
+
+// --- Texts from a dying worker -------------------------------------------------------------------
+inline constexpr std::size_t kCrashTextBytes = 512;
+
+}  // namespace peeper::limits

@@ -1,0 +1,53 @@
+// A mailbox record's strings, checked: the message's name and its arguments.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/segment/ring.hpp"
+
+namespace peeper::segment {
+
+// Bytes of the record that holds `strings` (name first); 0 if a u32 can't count them.
+template <class Strings>
+[[nodiscard]] std::uint64_t message_bytes(const Strings& strings) {
+  std::uint64_t bytes = sizeof(MessageHead);
+  for (const std::string_view s : strings) bytes += sizeof(std::uint32_t) + s.size();
+  return align8(bytes);
+}
+
+// Writes lengths and bytes behind a MessageHead.
+template <class Strings>
+void write_strings(std::byte* body, const Strings& strings) {
+  std::byte* length = body;
+  std::byte* bytes = body + strings.size() * sizeof(std::uint32_t);
+  for (const std::string_view s : strings) {
+    const auto size = static_cast<std::uint32_t>(s.size());
+    std::memcpy(std::exchange(length, length + sizeof size), &size, sizeof size);
+    if (!s.empty()) std::memcpy(bytes, s.data(), s.size());
+    bytes += s.size();
+  }
+}
+
+// Calls `take(std::string_view)` for each string of a record. False if the lengths don't fit the
+// body; then only some were taken.
+template <class Take>
+[[nodiscard]] bool read_strings(const MessageHead& head, std::span<const std::byte> body,
+                                Take take) {
+  if (head.strings == 0 || head.strings > body.size() / sizeof(std::uint32_t)) return false;
+  std::size_t at = head.strings * sizeof(std::uint32_t);
+  for (std::uint32_t i = 0; i < head.strings; ++i) {
+    std::uint32_t size = 0;
+    std::memcpy(&size, body.data() + i * sizeof size, sizeof size);
+    if (size > body.size() - at) return false;
+    take(std::string_view{reinterpret_cast<const char*>(body.data()) + at, size});
+    at += size;
+  }
+  return true;
+}
+
+}  // namespace peeper::segment

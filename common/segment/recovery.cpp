@@ -1,0 +1,100 @@
+#include "common/segment/recovery.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/limits.hpp"
+#include "common/resp/writer.hpp"
+#include "common/segment/message.hpp"
+#include "common/segment/transaction.hpp"
+
+namespace peeper::segment {
+namespace {
+
+Failure damaged(const Segment& segment, const std::string& what) {
+  return {"segment " + segment.id().path() + " of server '" + segment.id().server +
+              "' is damaged: " + what +
+              ". Keep a copy for a post-mortem (cp " + segment.id().path() +
+              " /var/tmp/) and, to start over with an empty state, remove it: rm " +
+              segment.id().path(),
+          0};
+}
+
+}  // namespace
+
+Result<RolledBack> roll_back(const Segment& segment) {
+  Control& control = segment.control();
+  const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
+  const Slot slot = control.slot[sequence & 1];
+  if (slot.sequence != sequence) return damaged(segment, "the last commit's slot isn't its own");
+  if (!ends_are_sane(slot.mailbox_head, control.mailbox.tail.load(std::memory_order_acquire),
+                     segment.mailbox().bytes()))
+    return damaged(segment, "the mailbox's ends contradict each other");
+  if (!ends_are_sane(control.replies.head.load(std::memory_order_acquire), slot.reply_tail,
+                     segment.replies().bytes()))
+    return damaged(segment, "the replies' ends contradict each other");
+  const std::uint64_t reserved = control.worker.heap_reserved.load(std::memory_order_acquire);
+  if (reserved > segment.heap().size() || reserved % kPageBytes != 0)
+    return damaged(segment, "more heap is reserved than there is");
+
+  RolledBack done{sequence, 0};
+  if (control.journal.sequence.load(std::memory_order_acquire) == sequence + 1) {
+    const std::uint64_t heap_pages = reserved / kPageBytes;
+    const std::uint64_t count = control.journal.count.load(std::memory_order_acquire);
+    if (count > heap_pages) return damaged(segment, "the journal has more pages than the heap");
+    const auto index = segment.journal_index();
+    for (std::uint64_t i = 0; i < count; ++i)
+      if (index[i] >= heap_pages) return damaged(segment, "the journal names a page out of range");
+    // Newest first, so that of two images of a page the older one would stay.
+    for (std::uint64_t i = count; i-- > 0;)
+      std::memcpy(segment.heap().data() + std::size_t{index[i]} * kPageBytes,
+                  segment.journal_pages() + i * kPageBytes, kPageBytes);
+    done.pages_restored = count;
+  }
+  compiler_fence();
+  Transaction::publish(control);
+  return done;
+}
+
+Result<Settled> settle(const Segment& segment, const Death& death) {
+  Control& control = segment.control();
+  const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
+  const InFlight& flying = control.in_flight;
+  Settled settled;
+  settled.cause = describe(death, read_crash(segment.crash(), death.incarnation));
+  if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) return settled;
+
+  settled.verdict = judge(flying.channel, flying.attempt, death.observed);
+  if (settled.verdict == Verdict::kNothing) return settled;
+
+  Transaction transaction{segment};
+  const auto found = segment.mailbox().find<MessageHead>(
+      transaction.mailbox_head(), control.mailbox.tail.load(std::memory_order_acquire));
+  if (found.status != found.kRecord || found.position != flying.position)
+    return damaged(segment, "the message in flight isn't in the mailbox");
+  bool is_name = true;
+  const bool readable = read_strings(found.head, found.body, [&](std::string_view text) {
+    if (std::exchange(is_name, false)) settled.message = printable(text, 64);
+  });
+  if (!readable) return damaged(segment, "the message in flight is malformed");
+  if (settled.verdict != Verdict::kDrop) return settled;
+
+  transaction.begin_drop();
+  const bool has_caller =
+      found.head.request != 0 &&
+      found.head.epoch == control.replies.epoch.load(std::memory_order_acquire);
+  if (has_caller) {
+    std::string value;
+    resp::append_error(value, "CRASHED " + segment.id().server + ": " + settled.cause + " in '" +
+                                  settled.message + "'");
+    std::byte* room = transaction.add_reply(found.head.request, found.head.epoch,
+                                            static_cast<std::uint32_t>(value.size()));
+    if (room == nullptr)
+      return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
+    std::memcpy(room, value.data(), value.size());
+  }
+  transaction.commit(found.position + found.head.bytes);
+  return settled;
+}
+
+}  // namespace peeper::segment

@@ -1,0 +1,36 @@
+// What the keeper does after a worker's death: the heap as of the last commit, the ends published,
+// the message in flight judged.
+//
+// Only while no worker can write the segment. Idempotent: whoever does it may be killed at any
+// instruction and the next one does it again, to the same bytes. Believes nothing in the segment
+// before checking it: damage is a Failure with a remedy, never a crash.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/result.hpp"
+#include "common/segment/death.hpp"
+#include "common/segment/judgement.hpp"
+#include "common/segment/segment.hpp"
+
+namespace peeper::segment {
+
+struct RolledBack {
+  std::uint64_t sequence;        // of the last commit: what the heap now holds
+  std::uint64_t pages_restored;  // 0 if no transaction was under way
+};
+// Step one. Checks the whole segment first.
+[[nodiscard]] Result<RolledBack> roll_back(const Segment& segment);
+
+struct Settled {
+  Verdict verdict = Verdict::kNothing;
+  std::string message;  // name of the message in flight, printable
+  std::string cause;    // see describe()
+};
+// Step two, after roll_back(). Dropping is a transaction of its own: the mailbox moves on and the
+// caller's -CRASHED is in the replies, both or neither. Fails with EAGAIN while the replies have no
+// room: call again once the daemon has drained some.
+[[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death);
+
+}  // namespace peeper::segment

@@ -1,0 +1,336 @@
+#include "common/segment/segment.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <bit>
+#include <boost/interprocess/creation_tags.hpp>
+#include <boost/interprocess/exceptions.hpp>
+#include <boost/interprocess/permissions.hpp>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+namespace peeper::segment {
+namespace {
+
+namespace bip = boost::interprocess;
+
+constexpr std::uint64_t page_up(std::uint64_t bytes) {
+  return (bytes + kPageBytes - 1) & ~std::uint64_t{kPageBytes - 1};
+}
+
+std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
+
+std::string start_over(const SegmentId& id) {
+  return "to start over with an empty state, remove it: rm " + id.path();
+}
+
+struct flock byte_lock(Role role, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = role == Role::kKeeper ? 0 : 1;
+  lock.l_len = 1;
+  return lock;
+}
+
+// posix_fallocate, with the one failure people meet explained.
+Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
+  int error = 0;
+  do {
+    error = ::posix_fallocate(fd, static_cast<off_t>(extent.offset),
+                              static_cast<off_t>(extent.bytes));
+  } while (error == EINTR);
+  if (error == 0) return {};
+  struct statvfs space {};
+  std::string free = "an unknown amount";
+  if (::fstatvfs(fd, &space) == 0) free = mib(std::uint64_t{space.f_bavail} * space.f_bsize);
+  return system_failure("no room in /dev/shm for server '" + id.server + "': it needs " +
+                            mib(extent.bytes) + " more and " + free +
+                            " are free; make room there (df -h /dev/shm) or lower state_size",
+                        error);
+}
+
+struct Offsets {
+  Extent mailbox, replies, heap, journal_index, journal_pages;
+  std::uint64_t total;
+};
+
+Offsets lay_out(const Wanted& wanted) {
+  const std::uint64_t ring = std::bit_ceil(page_up(wanted.mailbox_bytes));
+  const std::uint64_t heap = page_up(wanted.state_bytes);
+  Offsets o{};
+  std::uint64_t next = kRingsOffset;
+  const auto take = [&next](std::uint64_t bytes) {
+    return Extent{std::exchange(next, next + page_up(bytes)), bytes};
+  };
+  o.mailbox = take(ring);
+  o.replies = take(ring);
+  o.heap = take(heap);
+  o.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
+  o.journal_pages = take(heap);
+  o.total = next;
+  return o;
+}
+
+bool is_inside(Extent extent, std::uint64_t total) {
+  return extent.offset % kPageBytes == 0 && extent.offset >= kRingsOffset &&
+         extent.offset <= total && extent.bytes <= total - extent.offset;
+}
+
+// Text of a fixed, perhaps unterminated, field.
+template <std::size_t N>
+std::string text_of(const char (&field)[N]) {
+  return {field, ::strnlen(field, N)};
+}
+
+}  // namespace
+
+Result<Segment> Segment::open_object(const SegmentId& id, IfMissing if_missing) {
+  try {
+    const std::string name = id.name();
+    Segment segment{id, if_missing == IfMissing::kCreate
+                            ? bip::shared_memory_object{bip::open_or_create, name.c_str(),
+                                                        bip::read_write, bip::permissions{0600}}
+                            : bip::shared_memory_object{bip::open_only, name.c_str(),
+                                                        bip::read_write}};
+    struct stat facts {};
+    if (::fstat(segment.descriptor(), &facts) != 0)
+      return system_failure("cannot look at " + id.path(), errno);
+    if (facts.st_uid != ::geteuid() || (facts.st_mode & 077) != 0)
+      return Failure{"segment " + id.path() +
+                         " belongs to another user or is open to others; expected owner " +
+                         std::to_string(::geteuid()) + " and mode 0600. Remove it or choose another "
+                         "'instance' in the configuration",
+                     EPERM};
+    segment.inode_ = facts.st_ino;
+    return segment;
+  } catch (const bip::interprocess_exception& e) {
+    return system_failure("cannot open segment " + id.path(), e.get_native_error());
+  }
+}
+
+Result<Segment> Segment::open(const SegmentId& id, View view) {
+  auto opened = open_object(id, IfMissing::kFail);
+  if (!opened) return opened;
+  if (const auto attached = opened->attach(view); !attached) return attached.error();
+  return opened;
+}
+
+Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wanted,
+                                        std::chrono::milliseconds patience) {
+  auto opened = open_object(id, IfMissing::kCreate);
+  if (!opened) return opened;
+  Segment segment = std::move(*opened);
+
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    const auto claimed = segment.claim(Role::kKeeper);
+    if (claimed) break;
+    if (claimed.error().system_error != EAGAIN || std::chrono::steady_clock::now() > deadline)
+      return claimed.error();
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+
+  struct stat facts {};
+  if (::fstat(segment.descriptor(), &facts) != 0)
+    return system_failure("cannot look at " + id.path(), errno);
+  bool unfinished = facts.st_size < static_cast<off_t>(kRingsOffset);
+  if (!unfinished) {
+    if (const auto mapped = segment.map(kPageBytes); !mapped) return mapped.error();
+    unfinished = segment.header().magic.load(std::memory_order_acquire) == 0;
+  }
+  if (unfinished)
+    if (const auto made = segment.initialise(wanted); !made) return made.error();
+  if (const auto attached = segment.attach(View::kWhole); !attached) return attached.error();
+  if (auto failure = segment.mismatch(wanted)) return *std::move(failure);
+  return segment;
+}
+
+// Everything in place before the magic makes it a segment: who dies in between leaves something
+// that the next keeper recognises as unfinished.
+Result<void> Segment::initialise(const Wanted& wanted) {
+  const Offsets o = lay_out(wanted);
+  const int fd = descriptor();
+  const auto size_of = [&](std::uint64_t bytes) -> Result<void> {
+    if (::ftruncate(fd, static_cast<off_t>(bytes)) == 0) return {};
+    return system_failure("cannot size segment " + id_.path() + " to " + mib(bytes), errno);
+  };
+  if (const auto emptied = size_of(0); !emptied) return emptied;
+  if (const auto sized = size_of(o.total); !sized) return sized;
+  const auto give_up = [&](Failure failure) -> Result<void> {
+    [[maybe_unused]] const auto ignored = size_of(0);
+    return failure;
+  };
+  if (const auto kept = reserve(fd, id_, {0, o.heap.offset}); !kept) return give_up(kept.error());
+  if (const auto mapped = map(o.total); !mapped) return give_up(mapped.error());
+
+  Header& h = header();
+  h.layout_version = kLayoutVersion;
+  h.page_bytes = kPageBytes;
+  h.total_bytes = o.total;
+  h.mailbox = o.mailbox;
+  h.replies = o.replies;
+  h.heap = o.heap;
+  h.journal_index = o.journal_index;
+  h.journal_pages = o.journal_pages;
+  id_.server.copy(h.server, sizeof h.server - 1);
+  wanted.behaviour.copy(h.behaviour, sizeof h.behaviour - 1);
+  const std::uint64_t first = std::min<std::uint64_t>(kFirstHeapBytes, o.heap.bytes);
+  if (const auto kept = reserve_heap(first); !kept) return give_up(kept.error());
+  h.magic.store(kMagic, std::memory_order_release);
+  return {};
+}
+
+Result<void> Segment::map(std::uint64_t bytes) {
+  try {
+    region_ = bip::mapped_region{object_, bip::read_write, 0, bytes};
+    return {};
+  } catch (const bip::interprocess_exception& e) {
+    return system_failure("cannot map " + mib(bytes) + " of segment " + id_.path(),
+                          e.get_native_error());
+  }
+}
+
+// Maps what the view shows and believes the header only after having checked a copy of it.
+Result<void> Segment::attach(View view) {
+  const auto refuse = [&](const std::string& why) -> Result<void> {
+    return Failure{"segment " + id_.path() + " " + why + "; " + start_over(id_), 0};
+  };
+  struct stat facts {};
+  if (::fstat(descriptor(), &facts) != 0)
+    return system_failure("cannot look at " + id_.path(), errno);
+  const auto file_bytes = static_cast<std::uint64_t>(facts.st_size);
+  if (file_bytes < kRingsOffset) return refuse("is too short to be one of ours");
+  if (const auto mapped = map(kPageBytes); !mapped) return mapped;
+
+  if (header().magic.load(std::memory_order_acquire) != kMagic)
+    return refuse("was not made by peeper");
+  if (header().layout_version != kLayoutVersion)
+    return refuse("has layout version " + std::to_string(header().layout_version) +
+                  ", this peeper knows version " + std::to_string(kLayoutVersion) +
+                  ": use the peeper that made it");
+  Offsets o{};
+  o.mailbox = header().mailbox;
+  o.replies = header().replies;
+  o.heap = header().heap;
+  o.journal_index = header().journal_index;
+  o.journal_pages = header().journal_pages;
+  o.total = header().total_bytes;
+  const std::uint64_t heap_pages = o.heap.bytes / kPageBytes;
+  const bool sane = o.total == file_bytes && is_inside(o.mailbox, o.total) &&
+                    is_inside(o.replies, o.total) && is_inside(o.heap, o.total) &&
+                    is_inside(o.journal_index, o.total) && is_inside(o.journal_pages, o.total) &&
+                    std::has_single_bit(o.mailbox.bytes) && std::has_single_bit(o.replies.bytes) &&
+                    o.heap.bytes % kPageBytes == 0 && o.mailbox.offset < o.replies.offset &&
+                    o.replies.offset < o.heap.offset &&
+                    o.journal_index.bytes / sizeof(std::uint32_t) >= heap_pages &&
+                    o.journal_pages.bytes >= o.heap.bytes;
+  if (!sane) return refuse("has a damaged header");
+
+  if (const auto mapped = map(view == View::kWhole ? o.total : o.heap.offset); !mapped)
+    return mapped;
+  mailbox_ = {at<std::byte>(o.mailbox.offset), o.mailbox.bytes};
+  replies_ = {at<std::byte>(o.replies.offset), o.replies.bytes};
+  if (view == View::kWhole) {
+    heap_ = {at<std::byte>(o.heap.offset), o.heap.bytes};
+    journal_index_ = {at<std::uint32_t>(o.journal_index.offset), heap_pages};
+    journal_pages_ = at<std::byte>(o.journal_pages.offset);
+  }
+  return {};
+}
+
+std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
+  const Header& h = header();
+  const auto differs = [&](const char* what, const std::string& has, const std::string& asks) {
+    return Failure{"segment " + id_.path() + " of server '" + id_.server + "' has " + what + " " +
+                       has + ", the configuration asks for " + asks +
+                       ". Set the configuration back, or, " + start_over(id_),
+                   0};
+  };
+  if (text_of(h.server) != id_.server)
+    return differs("the name", "'" + text_of(h.server) + "'", "'" + id_.server + "'");
+  if (text_of(h.behaviour) != wanted.behaviour)
+    return differs("behaviour", "'" + text_of(h.behaviour) + "'", "'" + wanted.behaviour + "'");
+  const Offsets o = lay_out(wanted);
+  if (h.heap.bytes != o.heap.bytes)
+    return differs("state_size", std::to_string(h.heap.bytes), std::to_string(o.heap.bytes));
+  if (h.mailbox.bytes != o.mailbox.bytes)
+    return differs("mailbox", std::to_string(h.mailbox.bytes), std::to_string(o.mailbox.bytes));
+  return std::nullopt;
+}
+
+Result<void> Segment::claim(Role role) {
+  struct flock lock = byte_lock(role, F_WRLCK);
+  if (::fcntl(descriptor(), F_OFD_SETLK, &lock) == 0) return {};
+  const char* who = role == Role::kKeeper ? "keeper" : "worker";
+  if (errno == EAGAIN || errno == EACCES)
+    return Failure{"segment " + id_.path() + " still has a " + who + " (find it with: fuser " +
+                       id_.path() + ")",
+                   EAGAIN};
+  return system_failure("cannot lock segment " + id_.path() + " as its " + who, errno);
+}
+
+bool Segment::is_claimed(Role role) const {
+  struct flock lock = byte_lock(role, F_WRLCK);
+  return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+Result<void> Segment::keep_to_this_process() {
+  void* start = region_.get_address();
+  if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
+    return system_failure("cannot keep segment " + id_.path() + " from children", errno);
+  if (!heap_.empty())
+    // From the heap to the segment's end lie heap and journal.
+    ::madvise(heap_.data(),
+              region_.get_size() - static_cast<std::size_t>(
+                                       heap_.data() - static_cast<std::byte*>(start)),
+              MADV_DONTDUMP);
+  return {};
+}
+
+Result<void> Segment::reserve_heap(std::uint64_t bytes) {
+  const Header& h = header();
+  const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
+  if (bytes <= reserved) return {};
+  bip::shared_memory_object again;
+  if (descriptor() < 0) {
+    try {
+      again = bip::shared_memory_object{bip::open_only, id_.name().c_str(), bip::read_write};
+    } catch (const bip::interprocess_exception& e) {
+      return system_failure("cannot open segment " + id_.path(), e.get_native_error());
+    }
+    struct stat facts {};
+    if (::fstat(again.get_mapping_handle().handle, &facts) != 0 || facts.st_ino != inode_)
+      return Failure{"segment " + id_.path() + " was removed while in use", ENOENT};
+  }
+  const int fd = descriptor() < 0 ? again.get_mapping_handle().handle : descriptor();
+  const std::uint64_t more = bytes - reserved;
+  const std::uint64_t entry = sizeof(std::uint32_t);
+  const Extent parts[] = {
+      {h.heap.offset + reserved, more},
+      {h.journal_index.offset + reserved / kPageBytes * entry, more / kPageBytes * entry},
+      {h.journal_pages.offset + reserved, more}};
+  for (const Extent& part : parts)
+    if (const auto kept = reserve(fd, id_, part); !kept) return kept;
+  control().worker.heap_reserved.store(bytes, std::memory_order_release);
+  return {};
+}
+
+std::optional<std::uint64_t> next_heap_size(std::uint64_t reserved, std::uint64_t needed,
+                                            std::uint64_t limit) {
+  if (needed > limit) return std::nullopt;
+  std::uint64_t size = std::max(reserved, kFirstHeapBytes);
+  while (size < needed) size += std::min(size, kMostHeapStep);
+  return std::min(size, limit);
+}
+
+bool remove_segment(const SegmentId& id) {
+  return bip::shared_memory_object::remove(id.name().c_str());
+}
+
+}  // namespace peeper::segment

@@ -1,0 +1,126 @@
+// The named shared-memory object of one server: creating, opening, checking, mapping, locking it.
+//
+// Owner: a process holds at most one Segment a server. Thread: any one. Blocks: only where said.
+// Errors are sentences with the remedy. Destruction unmaps; nothing here ever removes a segment but
+// remove_segment().
+#pragma once
+
+#include <boost/interprocess/mapped_region.hpp>
+#include <boost/interprocess/shared_memory_object.hpp>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/result.hpp"
+#include "common/segment/layout.hpp"
+#include "common/segment/ring.hpp"
+
+namespace peeper::segment {
+
+struct SegmentId {
+  std::string instance;
+  std::string server;
+
+  // "peeper.INSTANCE.SERVER": the object's name, and its file's in /dev/shm.
+  [[nodiscard]] std::string name() const { return "peeper." + instance + "." + server; }
+  [[nodiscard]] std::string path() const { return "/dev/shm/" + name(); }
+};
+
+// What a server's configuration asks of its segment.
+struct Wanted {
+  std::string behaviour;
+  std::uint64_t state_bytes;    // limit of the heap
+  std::uint64_t mailbox_bytes;  // rounded up to a power of two
+};
+
+// Who may write a segment. Held from the process's mapping until that is gone, at the latest with
+// the process itself.
+enum class Role { kKeeper, kWorker };
+
+enum class View {
+  kRings,  // up to the end of the replies: the daemon
+  kWhole,  // keeper and worker
+};
+
+class Segment {
+ public:
+  // The keeper's way in: opens the server's segment, or creates it, as its only keeper. A segment
+  // that was never finished is made anew; one that is not what is wanted is refused, untouched.
+  // Blocks up to `patience` while an earlier keeper is still dying.
+  static Result<Segment> open_or_create(const SegmentId& id, const Wanted& wanted,
+                                        std::chrono::milliseconds patience);
+  static Result<Segment> open(const SegmentId& id, View view);
+
+  // Claims the role for as long as this mapping lives. The kernel drops it with the process, so a
+  // free role means that nobody with that role can write any more. Fails with EAGAIN when held.
+  Result<void> claim(Role role);
+  // Does another process hold it? True also when that can't be found out.
+  [[nodiscard]] bool is_claimed(Role role) const;
+
+  // Children of fork get neither the mapping nor the claim; core dumps leave heap and journal out.
+  Result<void> keep_to_this_process();
+  // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
+  void close_descriptor() { object_ = {}; }
+
+  // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
+  // missing later. On failure nothing has changed.
+  Result<void> reserve_heap(std::uint64_t bytes);
+
+  [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
+  [[nodiscard]] Control& control() const { return *at<Control>(kControlOffset); }
+  [[nodiscard]] CrashRecord& crash() const { return *at<CrashRecord>(kCrashOffset); }
+  [[nodiscard]] const Ring& mailbox() const { return mailbox_; }
+  [[nodiscard]] const Ring& replies() const { return replies_; }
+  // Empty with View::kRings.
+  [[nodiscard]] std::span<std::byte> heap() const { return heap_; }
+  [[nodiscard]] std::span<std::uint32_t> journal_index() const { return journal_index_; }
+  [[nodiscard]] std::byte* journal_pages() const { return journal_pages_; }
+  [[nodiscard]] const SegmentId& id() const { return id_; }
+  // Tells this object from another of the same name: someone may have removed it meanwhile.
+  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+
+ private:
+  Segment(SegmentId id, boost::interprocess::shared_memory_object object)
+      : id_(std::move(id)), object_(std::move(object)) {}
+
+  enum class IfMissing { kCreate, kFail };
+  static Result<Segment> open_object(const SegmentId& id, IfMissing if_missing);
+  Result<void> initialise(const Wanted& wanted);
+  Result<void> map(std::uint64_t bytes);
+  Result<void> attach(View view);
+  [[nodiscard]] std::optional<Failure> mismatch(const Wanted& wanted) const;
+  [[nodiscard]] int descriptor() const { return object_.get_mapping_handle().handle; }
+
+  template <class T>
+  [[nodiscard]] T* at(std::uint64_t offset) const {
+    return reinterpret_cast<T*>(static_cast<std::byte*>(region_.get_address()) + offset);
+  }
+
+  SegmentId id_;
+  std::uint64_t inode_ = 0;
+  boost::interprocess::shared_memory_object object_;
+  boost::interprocess::mapped_region region_;
+  Ring mailbox_;
+  Ring replies_;
+  std::span<std::byte> heap_;
+  std::span<std::uint32_t> journal_index_;
+  std::byte* journal_pages_ = nullptr;
+};
+
+// The heap grows by these: small servers stay small, large ones need few steps.
+inline constexpr std::uint64_t kFirstHeapBytes = 256 * 1024;
+inline constexpr std::uint64_t kMostHeapStep = 64 * 1024 * 1024;
+
+// Reserved bytes after the next step from `reserved` that has room for `needed` bytes, at most
+// `limit`; none if `needed` is beyond the limit.
+[[nodiscard]] std::optional<std::uint64_t> next_heap_size(std::uint64_t reserved,
+                                                          std::uint64_t needed,
+                                                          std::uint64_t limit);
+
+// Throws a server's state away. True if there was one.
+bool remove_segment(const SegmentId& id);
+
+}  // namespace peeper::segment

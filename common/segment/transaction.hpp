@@ -1,0 +1,123 @@
+// One message is one transaction, and a transaction becomes true at one 8-byte store.
+//
+//   begin()    in flight = {sequence + 1, …}; the journal is empty and belongs to sequence + 1
+//   …          the callback; every page's pre-image is in the journal before its first write;
+//              replies are written beyond the published end of their ring
+//   commit()   slot[(sequence + 1) & 1] = ends after;
+//              committed = sequence + 1           ← before it nothing happened, after it all did;
+//              the ends are copied into the rings, where others look
+//
+// recovery.hpp undoes or completes what a death interrupted, at whichever instruction.
+//
+// Owner: the worker; the keeper while no worker can write. Thread: that process's only one.
+#pragma once
+
+#include <optional>
+
+#include "common/segment/journal.hpp"
+#include "common/segment/ring.hpp"
+#include "common/segment/segment.hpp"
+
+namespace peeper::segment {
+
+class Transaction {
+ public:
+  // Takes up where the segment's last commit stands. Recovery has run, so its slot is sound.
+  explicit Transaction(const Segment& segment)
+      : control_(segment.control()),
+        replies_(segment.replies()),
+        journal_(segment),
+        sequence_(control_.committed.load(std::memory_order_acquire)),
+        mailbox_head_(control_.slot[sequence_ & 1].mailbox_head),
+        reply_tail_(control_.slot[sequence_ & 1].reply_tail),
+        new_reply_tail_(reply_tail_) {}
+
+  // Of the last commit.
+  [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
+  [[nodiscard]] std::uint64_t mailbox_head() const { return mailbox_head_; }
+  [[nodiscard]] std::uint64_t reply_tail() const { return reply_tail_; }
+
+  [[nodiscard]] Journal& journal() { return journal_; }
+
+  // `position`: of the message, for Channel::kMailbox. A message that was in flight when a worker
+  // died, and is run again, keeps counting its attempts.
+  void begin(Channel channel, std::uint64_t position, std::uint64_t now_ns) {
+    InFlight& f = control_.in_flight;
+    const std::uint64_t running = sequence_ + 1;
+    const bool again = f.sequence.load(std::memory_order_relaxed) == running &&
+                       f.position == position && f.channel == channel;
+    if (!again) f.sequence.store(0, std::memory_order_relaxed);  // what it says now isn't so
+    compiler_fence();
+    new_reply_tail_ = reply_tail_;
+    journal_.begin(running);
+    f.started_at = now_ns;
+    f.attempt = again ? f.attempt + 1 : 1;
+    f.position = position;
+    f.channel = channel;
+    compiler_fence();
+    f.sequence.store(running, std::memory_order_relaxed);
+    compiler_fence();
+  }
+
+  // A transaction that runs nothing and only takes the message in flight out of the mailbox. What
+  // is in flight stays written down until the commit, for whoever must do this again.
+  void begin_drop() {
+    new_reply_tail_ = reply_tail_;
+    journal_.begin(sequence_ + 1);
+  }
+
+  // Room for one reply's record in the running transaction, not visible to anybody before the
+  // commit; nullptr while the ring has no room (the daemon drains it).
+  // `value_bytes` is at most largest_value().
+  [[nodiscard]] std::byte* add_reply(std::uint64_t request, std::uint32_t epoch,
+                                     std::uint32_t value_bytes) {
+    const std::uint64_t record = align8(sizeof(ReplyHead) + value_bytes);
+    const auto place = place_record(control_.replies.head.load(std::memory_order_acquire),
+                                    new_reply_tail_, replies_.bytes(), record);
+    if (!place) return nullptr;
+    replies_.write_pad(new_reply_tail_, place->pad);
+    const ReplyHead head{static_cast<std::uint32_t>(record), ReplyType::kReply, request, epoch,
+                         value_bytes};
+    std::memcpy(replies_.at(place->start), &head, sizeof head);
+    new_reply_tail_ = place->end;
+    return replies_.at(place->start) + sizeof head;
+  }
+  [[nodiscard]] std::uint64_t largest_value() const {
+    return largest_record(replies_.bytes()) - sizeof(ReplyHead) - 8;
+  }
+
+  // `mailbox_head`: after this message; mailbox_head() if the transaction took none.
+  void commit(std::uint64_t mailbox_head) {
+    const std::uint64_t running = sequence_ + 1;
+    Slot& slot = control_.slot[running & 1];
+    slot.sequence = running;
+    slot.mailbox_head = mailbox_head;
+    slot.reply_tail = new_reply_tail_;
+    compiler_fence();
+    control_.committed.store(running, std::memory_order_release);  // COMMIT
+    compiler_fence();
+    sequence_ = running;
+    mailbox_head_ = mailbox_head;
+    reply_tail_ = new_reply_tail_;
+    publish(control_);
+  }
+
+  // Copies the committed ends to where the others look. Any number of times.
+  static void publish(Control& control) {
+    const Slot& slot =
+        control.slot[control.committed.load(std::memory_order_relaxed) & 1];
+    control.mailbox.head.store(slot.mailbox_head, std::memory_order_release);
+    control.replies.tail.store(slot.reply_tail, std::memory_order_release);
+  }
+
+ private:
+  Control& control_;
+  Ring replies_;
+  Journal journal_;
+  std::uint64_t sequence_;
+  std::uint64_t mailbox_head_;
+  std::uint64_t reply_tail_;
+  std::uint64_t new_reply_tail_;
+};
+
+}  // namespace peeper::segment
