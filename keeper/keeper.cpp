@@ -1,0 +1,113 @@
+#include "keeper/keeper.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "common/segment/recovery.hpp"
+
+namespace peeper::keeper {
+namespace {
+
+using namespace std::chrono_literals;
+using segment::Role;
+
+// A worker that is being torn down by the kernel, and a daemon that drains its replies, need no
+// longer than this.
+constexpr auto kPatience = 5s;
+constexpr auto kPause = 200us;
+
+// Calls `done` until it says so, at most for kPatience.
+template <class Done>
+bool wait_until(Done done) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+template <std::size_t N>
+std::uint32_t copy_text(char (&field)[N], const std::string& text) {
+  return static_cast<std::uint32_t>(text.copy(field, N));
+}
+
+// A daemon that is gone takes us with it: nothing to do about a packet it did not get.
+void send(int control, const launch::ToDaemon& packet) {
+  [[maybe_unused]] const ssize_t sent =
+      ::send(control, &packet, sizeof packet, MSG_NOSIGNAL | MSG_EOR);
+}
+
+}  // namespace
+
+void report_failure(int control, const Failure& failure) {
+  launch::ToDaemon packet{};
+  packet.event = launch::Event::kFailed;
+  packet.text_bytes = copy_text(packet.text, failure.what);
+  send(control, packet);
+}
+
+Keeper::Keeper(UniqueFd control, segment::Segment segment)
+    : control_(std::move(control)), segment_(std::move(segment)) {}
+
+int Keeper::run() {
+  launch::ToDaemon attached{};
+  attached.event = launch::Event::kAttached;
+  send(control_.get(), attached);
+  while (true) {
+    launch::ToKeeper request{};
+    const ssize_t got = ::recv(control_.get(), &request, sizeof request, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return EXIT_SUCCESS;  // the daemon is gone
+    if (got != sizeof request) continue;
+    switch (request.request) {
+      case launch::Request::kStop: return EXIT_SUCCESS;
+      case launch::Request::kRecover: {
+        const auto recovered = recover(request);
+        if (!recovered) {
+          report_failure(control_.get(), recovered.error());
+          return EXIT_FAILURE;
+        }
+        send(control_.get(), *recovered);
+      }
+    }
+  }
+}
+
+Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
+  if (!wait_until([&] { return !segment_.is_claimed(Role::kWorker); }))
+    return Failure{"segment " + segment_.id().path() +
+                       " still has a worker, started by another peeperd? Find it with: fuser " +
+                       segment_.id().path(),
+                   EBUSY};
+  const segment::Death death{static_cast<segment::Observed>(request.observed), request.wait_status,
+                             request.incarnation};
+  const auto rolled_back = segment::roll_back(segment_);
+  if (!rolled_back) return rolled_back.error();
+
+  Result<segment::Settled> settled = Failure{};
+  const bool in_time = wait_until([&] {
+    settled = segment::settle(segment_, death);
+    return settled.has_value() || settled.error().system_error != EAGAIN;
+  });
+  if (!in_time || !settled) return settled.error();
+
+  launch::ToDaemon packet{};
+  packet.event = launch::Event::kRecovered;
+  packet.verdict = static_cast<std::uint32_t>(settled->verdict);
+  packet.sequence = rolled_back->sequence;
+  packet.pages_restored = rolled_back->pages_restored;
+  packet.refused =
+      segment::is_refusal(death, segment::read_crash(segment_.crash(), death.incarnation)) ? 1 : 0;
+  packet.text_bytes = copy_text(packet.text, settled->cause);
+  copy_text(packet.message, settled->message);
+  return packet;
+}
+
+}  // namespace peeper::keeper

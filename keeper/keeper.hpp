@@ -1,0 +1,32 @@
+// The keeper's work: it holds one server's segment and recovers it when the daemon asks.
+//
+// One thread, blocking on the control socket; nothing to do while the worker is well. It trusts
+// neither the segment's contents nor the order of the daemon's requests.
+#pragma once
+
+#include "common/launch.hpp"
+#include "common/result.hpp"
+#include "common/segment/segment.hpp"
+#include "common/unique_fd.hpp"
+
+namespace peeper::keeper {
+
+class Keeper {
+ public:
+  Keeper(UniqueFd control, segment::Segment segment);
+
+  // Until the daemon says stop or is gone. Returns the exit status.
+  int run();
+
+ private:
+  // Blocks until no worker can write any more, then rolls back and settles.
+  Result<launch::ToDaemon> recover(const launch::ToKeeper& request);
+
+  UniqueFd control_;
+  segment::Segment segment_;
+};
+
+// Tells the daemon what went wrong, before there is a Keeper or when it gives up.
+void report_failure(int control, const Failure& failure);
+
+}  // namespace peeper::keeper
