@@ -1,0 +1,71 @@
+// A server that counts: the model to copy. Its crashes, for trying out what peeper does, are in
+// crashes.hpp.
+//
+//   peeper call counter state          0
+//   peeper call counter inc            1
+//   peeper call counter add 5          6
+//   peeper call counter inc_then_segv  (error) CRASHED ...; the count is still 6
+#include <peeper/server.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "crashes.hpp"
+
+namespace {
+
+struct Counter {
+  // What survives every crash.
+  struct State {
+    std::int64_t count = 0;
+  };
+
+  // The first start only: `state = "5"` in the configuration begins at 5.
+  State init(const peeper::Args& args) { return {.count = args.integer(0)}; }
+
+  peeper::Result handle_call(const peeper::Message& message, State& state) {
+    const std::string_view name = message.name();
+    if (name == "state") return state.count;
+    if (name == "inc") return add(1, state);
+    if (name == "add") {
+      if (const auto number = message.integer(0)) return add(*number, state);
+      return peeper::error("BADARG add needs an integer, got '" +
+                           std::string(message.arg_or(0, "")) + "'");
+    }
+    if (const auto crash = crashes::find(name)) {
+      crash(message);
+      return peeper::status("OK");
+    }
+    if (name.starts_with("inc_then_")) {
+      if (const auto crash = crashes::find(name.substr(9))) {
+        state.count += 1;  // undone when the next line crashes
+        crash(message);
+        return peeper::status("OK");
+      }
+    }
+    return peeper::error("BADARG counter knows no message '" + std::string(name) + "'");
+  }
+
+  // Casts and infos do the same; nobody waits for the answer.
+  void handle_cast(const peeper::Message& message, State& state) {
+    (void)handle_call(message, state);
+  }
+  void handle_info(const peeper::Message& message, State& state) {
+    (void)handle_call(message, state);
+  }
+
+ private:
+  static peeper::Result add(std::int64_t number, State& state) {
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(state.count, number, &sum)) {
+      return peeper::error("BADARG " + std::to_string(state.count) + " + " +
+                           std::to_string(number) + " is no 64-bit integer");
+    }
+    return state.count = sum;
+  }
+};
+
+}  // namespace
+
+PEEPER_SERVER(Counter)

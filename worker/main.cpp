@@ -1,0 +1,75 @@
+// peeper-worker: runs one server's callbacks on its heap. Started by peeperd, never by hand.
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "common/launch.hpp"
+#include "common/segment/segment.hpp"
+#include "worker/runtime/behaviour.hpp"
+#include "worker/runtime/crash_handler.hpp"
+#include "worker/runtime/runtime.hpp"
+
+namespace {
+
+using namespace peeper;
+
+struct Options {
+  segment::SegmentId id;
+  std::string library;
+  std::uint32_t incarnation = 0;
+  worker::InitArguments arguments;
+};
+
+Options parse_or_exit(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Runs the callbacks of one server. Started by peeperd, never by hand."};
+  app.add_option("--instance", options.id.instance)->required();
+  app.add_option("--server", options.id.server)->required();
+  app.add_option("--library", options.library, "The behaviour's shared object")->required();
+  app.add_option("--incarnation", options.incarnation)->required();
+  app.add_option("--argument", options.arguments.values, "What init gets")
+      ->allow_extra_args(false);
+  app.add_flag("--named", options.arguments.named, "Arguments are name and value by turns");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    std::exit(app.exit(e));
+  }
+  return options;
+}
+
+[[noreturn]] void refuse(const std::string& why) {
+  spdlog::error("{}", why);
+  std::exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse_or_exit(argc, argv);
+  ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
+
+  auto opened = segment::Segment::open(options.id, segment::View::kWhole);
+  if (!opened) refuse(opened.error().what);
+  // Never destroyed, like the runtime: exit(3) in a callback must find everything in place.
+  auto& segment = *new segment::Segment{*std::move(opened)};
+  if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
+    refuse(claimed.error().what);
+  if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
+  segment.close_descriptor();
+
+  // From here on the crash record speaks for us.
+  worker::install_crash_handler(segment, options.incarnation);
+  segment::WorkerStatus& status = segment.control().worker;
+  status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
+  status.incarnation.store(options.incarnation, std::memory_order_release);
+  const auto behaviour = worker::load_behaviour(options.library);
+  if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
+
+  auto& runtime = *new worker::Runtime{segment, **behaviour, launch::kBellFd};
+  runtime.start(options.arguments);
+  ::_exit(runtime.run());
+}

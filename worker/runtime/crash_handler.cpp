@@ -1,0 +1,91 @@
+#include "worker/runtime/crash_handler.hpp"
+
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include "common/check.hpp"
+#include "common/segment/death.hpp"
+#include "common/segment/journal.hpp"
+
+namespace peeper::worker {
+namespace {
+
+// Set once, before the handlers; a signal handler has no other way to its data.
+segment::CrashRecord* record = nullptr;
+std::uint32_t own_incarnation = 0;
+
+constexpr std::size_t kHandlerStackBytes = 64 * 1024;
+// A fault this near to the stack pointer is the stack's own: it ran into its guard.
+constexpr std::uint64_t kNearStack = 128 * 1024;
+
+std::uint64_t stack_pointer(const void* context) {
+  [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return static_cast<std::uint64_t>(machine.gregs[REG_RSP]);
+#elif defined(__aarch64__)
+  return machine.sp;
+#else
+  return 0;
+#endif
+}
+
+void complete(segment::CrashKind kind) {
+  record->kind = kind;
+  segment::compiler_fence();
+  record->incarnation.store(own_incarnation, std::memory_order_release);
+}
+
+void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+  // A second one, from another thread or from in here, must not overwrite the first's record.
+  if (record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
+    record->signal = signal;
+    record->code = info->si_code;
+    record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
+    const std::uint64_t distance = record->address - stack_pointer(context) + kNearStack;
+    record->stack_overflow = signal == SIGSEGV && info->si_code > 0 && distance < 2 * kNearStack;
+    record->text_bytes = 0;
+    complete(segment::CrashKind::kSignal);
+  }
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  ::sigaction(signal, &by_default, nullptr);
+  // A fault happens again as the handler returns. Anything else has to be sent again.
+  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP) ::raise(signal);
+}
+
+}  // namespace
+
+void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation) {
+  record = &segment.crash();
+  own_incarnation = incarnation;
+  record->incarnation.store(0, std::memory_order_relaxed);
+
+  stack_t stack{};
+  stack.ss_size = kHandlerStackBytes;
+  stack.ss_sp = ::mmap(nullptr, stack.ss_size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  PEEPER_CHECK(stack.ss_sp != MAP_FAILED && ::sigaltstack(&stack, nullptr) == 0,
+               "no stack for the crash handler");
+  struct sigaction action {};
+  action.sa_sigaction = on_fatal_signal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP})
+    PEEPER_CHECK(::sigaction(signal, &action, nullptr) == 0, "no handler for fatal signals");
+}
+
+void die(segment::CrashKind kind, std::string_view text) {
+  const std::size_t bytes = std::min(text.size(), sizeof record->text);
+  std::memcpy(record->text, text.data(), bytes);
+  record->text_bytes = static_cast<std::uint32_t>(bytes);
+  record->signal = 0;
+  complete(kind);
+  ::_exit(kind == segment::CrashKind::kRefused ? segment::kExitRefused : segment::kExitException);
+}
+
+}  // namespace peeper::worker
