@@ -1,0 +1,53 @@
+// What `peeper` does: asks the daemon one thing, and makes text and an exit code of the answer.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "common/resp/reply.hpp"
+#include "common/result.hpp"
+#include "daemon/cli/options.hpp"
+#include "daemon/cli/render_text.hpp"
+
+namespace peeper::cli {
+
+// Part of the outside interface: scripts rely on them.
+enum ExitCode : int {
+  kDone = 0,
+  kServerError = 1,
+  kUsage = 2,
+  kNoConnection = 3,
+  kTimedOut = 4,
+  kCannotWrite = 5
+};
+
+struct Output {
+  std::string out;  // for stdout
+  std::string err;  // for stderr
+  int exit_code = kDone;
+};
+
+// What stdout and stderr are.
+struct Targets {
+  Target out = Target::kPipe;
+  Target err = Target::kPipe;
+};
+
+// The command as the daemon gets it.
+[[nodiscard]] std::vector<std::string> wire_command(const Options& options);
+
+// How long to wait for the answer: longer than the server may take, so that the daemon's own
+// TIMEOUT, which says more, comes first.
+[[nodiscard]] std::chrono::milliseconds waiting_time(const Options& options);
+
+[[nodiscard]] Output output_for(const Options& options, const resp::Reply& reply, Targets targets);
+// The daemon could not be asked. `when` tells whether the command may have been carried out.
+enum class FailedWhen { kConnecting, kAsking };
+[[nodiscard]] Output output_for(const Options& options, const Failure& failure, FailedWhen when,
+                                Targets targets);
+
+// Connects, asks, waits. Blocks for waiting_time at most, and as long again for connecting.
+[[nodiscard]] Output run(const Options& options, Targets targets);
+
+}  // namespace peeper::cli

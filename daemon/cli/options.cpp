@@ -1,0 +1,237 @@
+#include "daemon/cli/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <sstream>
+
+#include "common/limits.hpp"
+#include "daemon/cli/commands.hpp"
+
+namespace peeper::cli {
+namespace {
+
+constexpr std::size_t kColumnWidth = 22;
+
+constexpr const char* kFooter = R"(
+Arguments after SERVER MESSAGE are sent as they are, also "-5", "--json" and "--".
+Options such as --json come before SERVER MESSAGE.
+
+Exit codes:
+  0  done
+  1  the server answered with an error (it stands on stderr, or with --json on stdout)
+  2  usage
+  3  cannot connect, or the connection was lost
+  4  timed out
+  5  the output could not be written
+
+Examples:
+  peeper call counter add 5
+  peeper --json ls
+  PEEPER_SOCKET=/tmp/p.sock peeper ping
+Help on one command: peeper call --help)";
+
+// What CLI11 fills in while it parses.
+struct Fields {
+  Options options;
+  std::int64_t wait_ms = 0;
+  std::int64_t call_timeout_ms = 0;
+  std::string server;
+  std::string message;
+  std::string process;
+  std::string signal;
+  std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
+};
+
+CLI::App* add_verb(CLI::App& app, Fields& fields, Verb verb, const char* name, const char* text,
+                   const char* more) {
+  CLI::App* command = app.add_subcommand(name, text);
+  command->footer(std::string("\n") + more);
+  command->fallthrough();
+  command->callback([&fields, verb] { fields.options.verb = verb; });
+  return command;
+}
+
+void add_word(CLI::App* command, const char* name, std::string& word, const char* text) {
+  command->add_option(name, word, text)->required()->type_name("");
+}
+
+CLI::App* add_message_verb(CLI::App& app, Fields& fields, Verb verb, const char* name,
+                           const char* text, const char* more) {
+  CLI::App* command = add_verb(app, fields, verb, name, text, more);
+  add_word(command, "SERVER", fields.server, "the server's name");
+  add_word(command, "MESSAGE", fields.message, "the message's name");
+  command->add_option("ARG", fields.shown_only, "arguments, sent as they are")->type_name("");
+  return command;
+}
+
+void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text) {
+  CLI::Range range(std::int64_t{1}, std::int64_t{limits::kMostCallTimeout.count()});
+  range.description("");  // would make the help line too long
+  app.add_option("--timeout", value, text)->check(range)->type_name("MS");
+}
+
+void add_messages(CLI::App& app, Fields& fields) {
+  CLI::App* call = add_message_verb(app, fields, Verb::kCall, "call",
+                                    "Send a call and print the reply (handle_call)",
+                                    "Example: peeper call counter add 5\n"
+                                    "         peeper call --timeout 500 counter add -5");
+  add_milliseconds(*call, fields.call_timeout_ms,
+                   "how long the server may take (default 5000);\n"
+                   "peeper itself waits a second more");
+  add_message_verb(app, fields, Verb::kCast, "cast",
+                   "Send a cast: OK once it is in the mailbox (handle_cast)",
+                   "Example: peeper cast counter add 5");
+  add_message_verb(app, fields, Verb::kSend, "send",
+                   "Send any other message: OK once it is in the mailbox (handle_info)",
+                   "Example: peeper send counter tick");
+}
+
+void add_inspection(CLI::App& app, Fields& fields) {
+  add_verb(app, fields, Verb::kList, "ls", "List the servers",
+           "WORKER and KEEPER are process ids, MAILBOX the messages waiting.\n"
+           "Example: peeper ls\n"
+           "         peeper --json ls | jq -r '.[].server'");
+  CLI::App* state = add_verb(app, fields, Verb::kState, "state",
+                             "Print a server's state after its last committed message",
+                             "Example: peeper state counter");
+  add_word(state, "SERVER", fields.server, "the server's name");
+  CLI::App* status =
+      add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
+               "Example: peeper status counter");
+  add_word(status, "SERVER", fields.server, "the server's name");
+}
+
+void add_trials(CLI::App& app, Fields& fields) {
+  CLI::App* kill = add_verb(app, fields, Verb::kKill, "kill",
+                            "Kill one of a server's processes, to see it come back",
+                            "Example: peeper kill counter\n"
+                            "         peeper kill counter keeper SIGTERM");
+  add_word(kill, "SERVER", fields.server, "the server's name");
+  kill->add_option("PROCESS", fields.process, "worker (if not given), keeper or standby")
+      ->type_name("");
+  kill->add_option("SIGNAL", fields.signal, "by name, such as SIGSEGV (if not given, SIGKILL)")
+      ->type_name("");
+  add_verb(app, fields, Verb::kPing, "ping", "Ask whether peeperd answers: PONG",
+           "Example: peeper ping");
+}
+
+void describe(CLI::App& app, Fields& fields) {
+  app.get_formatter()->column_width(kColumnWidth);
+  app.footer(kFooter);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string("peeper: ") + error.what() + "; see peeper --help\n";
+  });
+  app.set_version_flag("--version", "peeper " PEEPER_VERSION, "Print the version");
+  app.add_option("-s,--socket", fields.options.socket, "where peeperd listens")
+      ->envname("PEEPER_SOCKET")
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_flag("--json", fields.options.json,
+               "print one JSON document; what is no UTF-8 becomes U+FFFD");
+  add_milliseconds(app, fields.wait_ms, "how long to wait for the answer (default 6000)");
+  app.require_subcommand(1);
+  add_messages(app, fields);
+  add_inspection(app, fields);
+  add_trials(app, fields);
+}
+
+// Whether the option takes the next argument for its value.
+bool takes_next(const CLI::App& app, const std::string& argument) {
+  if (argument.find('=') != std::string::npos) return false;
+  const CLI::Option* option = app.get_option_no_throw(argument);
+  return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+// Where the command stands; arguments.size() if nowhere.
+std::size_t find_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::size_t i = 0;
+  while (i < arguments.size() && arguments[i].starts_with('-') && arguments[i] != "--") {
+    i += takes_next(app, arguments[i]) ? 2 : 1;
+  }
+  return std::min(i, arguments.size());
+}
+
+bool is_command(const CLI::App& app, const std::string& word) {
+  const auto has_name = [&](const CLI::App* command) { return command->get_name() == word; };
+  return !app.get_subcommands(has_name).empty();
+}
+
+// How many arguments CLI11 may see: all up to SERVER MESSAGE of a command that has MESSAGE. What
+// follows is the server's, and CLI11 would take an option's look for an option.
+std::size_t count_own(const CLI::App& app, const std::vector<std::string>& arguments,
+                      std::size_t command_at) {
+  const std::string& name = arguments[command_at];
+  if (name != "call" && name != "cast" && name != "send") return arguments.size();
+  const CLI::App* command = app.get_subcommand(name);
+  int words = 0;
+  bool only_words = false;
+  for (std::size_t i = command_at + 1; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (!only_words && argument == "--") {
+      only_words = true;
+    } else if (!only_words && argument.size() > 1 && argument[0] == '-') {
+      if (takes_next(*command, argument) || takes_next(app, argument)) ++i;
+    } else if (++words == 2) {
+      return i + 1;
+    }
+  }
+  return arguments.size();
+}
+
+Options options_of(Fields&& fields) {
+  Options options = std::move(fields.options);
+  if (fields.wait_ms > 0) options.wait = std::chrono::milliseconds(fields.wait_ms);
+  if (fields.call_timeout_ms > 0) {
+    options.call_timeout = std::chrono::milliseconds(fields.call_timeout_ms);
+  }
+  switch (options.verb) {
+    case Verb::kCall:
+    case Verb::kCast:
+    case Verb::kSend: options.words = {fields.server, fields.message}; break;
+    case Verb::kState:
+    case Verb::kStatus: options.words = {fields.server}; break;
+    case Verb::kKill:
+      options.words = {fields.server};
+      if (!fields.process.empty()) options.words.push_back(fields.process);
+      if (!fields.signal.empty()) options.words.push_back(fields.signal);
+      break;
+    case Verb::kList:
+    case Verb::kPing: break;
+  }
+  return options;
+}
+
+}  // namespace
+
+std::variant<Options, Usage> parse_options(const std::vector<std::string>& arguments) {
+  Fields fields;
+  fields.options.socket = "/run/peeperd/peeperd.sock";
+  CLI::App app("Talks to peeperd: sends messages to its servers, and looks at them.", "peeper");
+  describe(app, fields);
+  const std::size_t command_at = find_command(app, arguments);
+  std::size_t own_count = arguments.size();
+  if (command_at < arguments.size()) {
+    const std::string& word = arguments[command_at];
+    if (!is_command(app, word)) {
+      return Usage{kUsage, "peeper: no command \"" + word + "\"; see peeper --help\n"};
+    }
+    own_count = count_own(app, arguments, command_at);
+  }
+  const auto own_end = arguments.begin() + static_cast<std::ptrdiff_t>(own_count);
+  std::vector<std::string> own(arguments.begin(), own_end);
+  std::reverse(own.begin(), own.end());  // as CLI11 wants them
+  try {
+    app.parse(own);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    if (app.exit(error, out, err) == 0) return Usage{kDone, out.str()};
+    return Usage{kUsage, err.str()};
+  }
+  Options options = options_of(std::move(fields));
+  options.words.insert(options.words.end(), own_end, arguments.end());
+  return options;
+}
+
+}  // namespace peeper::cli

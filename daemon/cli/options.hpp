@@ -1,0 +1,36 @@
+// The command line of `peeper`, as data. Pure but for the variable PEEPER_SOCKET; nothing blocks.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace peeper::cli {
+
+enum class Verb { kCall, kCast, kSend, kList, kState, kStatus, kKill, kPing };
+
+struct Options {
+  std::string socket;
+  bool json = false;
+  // How long to wait for the answer; none: as long as the call may take, and a second.
+  std::optional<std::chrono::milliseconds> wait;
+  Verb verb = Verb::kPing;
+  // How long the server may take for a call; none: the daemon's default.
+  std::optional<std::chrono::milliseconds> call_timeout;
+  // What follows the command: server, message, arguments; server, process, signal.
+  std::vector<std::string> words;
+};
+
+// What to print in place of running a command: help and version (0), or what is wrong (2).
+struct Usage {
+  int exit_code = 0;
+  std::string text;
+};
+
+// `arguments` are argv without the program's name. What follows SERVER MESSAGE is taken as it is,
+// also where it looks like an option ("-5", "--json", "--").
+[[nodiscard]] std::variant<Options, Usage> parse_options(const std::vector<std::string>& arguments);
+
+}  // namespace peeper::cli

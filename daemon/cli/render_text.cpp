@@ -1,0 +1,284 @@
+#include "daemon/cli/render_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <vector>
+
+#include "daemon/cli/render_json.hpp"
+#include "daemon/cli/utf8.hpp"
+
+namespace peeper::cli {
+namespace {
+
+using resp::Reply;
+
+constexpr std::size_t kTerminalColumns = 80;
+constexpr std::size_t kIndent = 2;
+constexpr std::size_t kColumnGap = 2;
+// Longer keys do not push the values of all others to the right.
+constexpr std::size_t kMostAlignedKey = 32;
+
+enum class LineEnds { kKeep, kEscape };
+enum class Keys { kPlain, kAligned };
+
+bool commands_a_terminal(char32_t code) {
+  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+  const bool turns_direction = code == 0x200e || code == 0x200f ||
+                               (code >= 0x202a && code <= 0x202e) ||
+                               (code >= 0x2066 && code <= 0x2069);
+  return is_control || turns_direction;
+}
+
+void append_escaped(char32_t code, std::string& out) {
+  char text[16];
+  switch (code) {
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default:
+      std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%x}",
+                    static_cast<unsigned>(code));
+      out += text;
+  }
+}
+
+std::string escape(std::string_view text, LineEnds line_ends) {
+  std::string out;
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    const bool kept =
+        line_ends == LineEnds::kKeep && (character.code == '\n' || character.code == '\t');
+    if (!character.valid) {
+      append_escaped(static_cast<unsigned char>(text[0]), out);
+    } else if (commands_a_terminal(character.code) && !kept) {
+      append_escaped(character.code, out);
+    } else {
+      out += text.substr(0, character.bytes);
+    }
+    text.remove_prefix(character.bytes);
+  }
+  return out;
+}
+
+// Columns of text without control characters, wide characters counted once.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+bool is_container(const Reply& reply) {
+  switch (reply.type) {
+    case Reply::Type::kArray:
+    case Reply::Type::kMap:
+    case Reply::Type::kSet:
+    case Reply::Type::kPush: return true;
+    case Reply::Type::kStatus:
+    case Reply::Type::kError:
+    case Reply::Type::kInteger:
+    case Reply::Type::kBulk:
+    case Reply::Type::kNull:
+    case Reply::Type::kBoolean:
+    case Reply::Type::kDouble:
+    case Reply::Type::kBigNumber:
+    case Reply::Type::kVerbatim: return false;
+  }
+  return false;
+}
+
+bool is_tree(const Reply& reply) { return is_container(reply) && !reply.elements.empty(); }
+
+// Unescaped. An empty container has a name.
+std::string plain_text(const Reply& reply) {
+  switch (reply.type) {
+    case Reply::Type::kStatus:
+    case Reply::Type::kBulk:
+    case Reply::Type::kVerbatim:
+    case Reply::Type::kDouble:
+    case Reply::Type::kBigNumber: return reply.text;
+    case Reply::Type::kError: return "(error) " + reply.text;
+    case Reply::Type::kInteger: return std::to_string(reply.integer);
+    case Reply::Type::kNull: return "(nil)";
+    case Reply::Type::kBoolean: return reply.integer != 0 ? "true" : "false";
+    case Reply::Type::kArray:
+    case Reply::Type::kPush: return "(empty array)";
+    case Reply::Type::kMap: return "(empty map)";
+    case Reply::Type::kSet: return "(empty set)";
+  }
+  return {};
+}
+
+std::string entry_text(const Reply& reply) {
+  const std::string text = plain_text(reply);
+  return text.empty() ? "\"\"" : escape(text, LineEnds::kEscape);
+}
+
+std::string key_text(const Reply& key) { return is_tree(key) ? render_json(key) : entry_text(key); }
+
+// Writes containers as an indented tree. Recursion is no deeper than limits::kReplyDepth.
+class TreeWriter {
+ public:
+  explicit TreeWriter(Keys keys) : keys_(keys) {}
+
+  // `indent`: of the tree's lines. The first line's indentation is there already.
+  void write(const Reply& tree, std::size_t indent) {
+    const std::size_t step = tree.type == Reply::Type::kMap ? 2 : 1;
+    const std::size_t aligned = value_column(tree);
+    for (std::size_t i = 0; i + step <= tree.elements.size(); i += step) {
+      if (i > 0) out_.append(indent, ' ');
+      if (tree.type == Reply::Type::kMap) {
+        write_pair(tree.elements[i], tree.elements[i + 1], indent, aligned);
+      } else {
+        out_ += "- ";
+        write_element(tree.elements[i], indent + kIndent);
+      }
+    }
+  }
+  [[nodiscard]] std::string take() && { return std::move(out_); }
+
+ private:
+  void write_element(const Reply& element, std::size_t indent) {
+    if (is_tree(element)) return write(element, indent);
+    out_ += entry_text(element);
+    out_ += '\n';
+  }
+
+  void write_pair(const Reply& key, const Reply& value, std::size_t indent, std::size_t aligned) {
+    const std::string name = key_text(key) + ":";
+    out_ += name;
+    if (is_tree(value)) {
+      out_ += '\n';
+      out_.append(indent + kIndent, ' ');
+    } else {
+      const std::size_t used = width(name);
+      out_.append(aligned > used ? aligned - used : 1, ' ');
+    }
+    write_element(value, indent + kIndent);
+  }
+
+  [[nodiscard]] std::size_t value_column(const Reply& tree) const {
+    if (keys_ == Keys::kPlain || tree.type != Reply::Type::kMap) return 0;
+    std::size_t column = 0;
+    for (std::size_t i = 0; i + 1 < tree.elements.size(); i += 2) {
+      const std::size_t used = width(key_text(tree.elements[i])) + 2;  // ": "
+      if (!is_tree(tree.elements[i + 1]) && used <= kMostAlignedKey) {
+        column = std::max(column, used);
+      }
+    }
+    return column;
+  }
+
+  Keys keys_;
+  std::string out_;
+};
+
+std::string render(const Reply& reply, Target target, Keys keys) {
+  if (is_tree(reply)) {
+    TreeWriter writer(keys);
+    writer.write(reply, 0);
+    return std::move(writer).take();
+  }
+  const std::string text = plain_text(reply);
+  return (target == Target::kTerminal ? escape(text, LineEnds::kKeep) : text) + "\n";
+}
+
+struct Column {
+  const char* title;
+  const char* field;
+  bool is_number;
+};
+
+// The server's name comes first and alone is cut.
+constexpr std::array<Column, 7> kColumns = {{{"SERVER", "server", false},
+                                             {"STATE", "state", false},
+                                             {"WORKER", "worker", true},
+                                             {"KEEPER", "keeper", true},
+                                             {"INCARNATION", "incarnation", true},
+                                             {"CRASHES", "crashes", true},
+                                             {"MAILBOX", "mailbox", true}}};
+using Row = std::array<std::string, kColumns.size()>;
+
+std::string cell(const Reply& child, const char* field) {
+  const Reply* value = child.field(field);
+  if (value == nullptr || value->type == Reply::Type::kNull) return "-";
+  return is_tree(*value) ? render_json(*value) : entry_text(*value);
+}
+
+std::string cut(const std::string& text, std::size_t columns) {
+  if (width(text) <= columns) return text;
+  std::string kept;
+  std::string_view rest = text;
+  for (std::size_t i = 0; i + 1 < columns; ++i) {
+    const std::size_t bytes = first_character(rest).bytes;
+    kept += rest.substr(0, bytes);
+    rest.remove_prefix(bytes);
+  }
+  return kept + "~";
+}
+
+void cut_names(std::vector<Row>& rows, const std::array<std::size_t, kColumns.size()>& widths) {
+  std::size_t others = 0;
+  for (std::size_t i = 1; i < widths.size(); ++i) others += widths[i] + kColumnGap;
+  const std::size_t least = width(kColumns[0].title);
+  const std::size_t left = kTerminalColumns > others ? kTerminalColumns - others : 0;
+  for (Row& row : rows) row[0] = cut(row[0], std::max(left, least));
+}
+
+std::array<std::size_t, kColumns.size()> widths_of(const std::vector<Row>& rows) {
+  std::array<std::size_t, kColumns.size()> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  return widths;
+}
+
+std::string line_of(const Row& row, const std::array<std::size_t, kColumns.size()>& widths) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::string padding(widths[i] - width(row[i]), ' ');
+    if (i > 0) line.append(kColumnGap, ' ');
+    line += kColumns[i].is_number ? padding + row[i] : row[i] + padding;
+  }
+  return line + "\n";
+}
+
+bool is_array_of_maps(const Reply& reply) {
+  const auto is_map = [](const Reply& child) { return child.type == Reply::Type::kMap; };
+  return reply.type == Reply::Type::kArray &&
+         std::all_of(reply.elements.begin(), reply.elements.end(), is_map);
+}
+
+}  // namespace
+
+std::string escape_control(std::string_view text) { return escape(text, LineEnds::kEscape); }
+
+std::string render_value(const Reply& reply, Target target) {
+  return render(reply, target, Keys::kPlain);
+}
+
+std::string render_fields(const Reply& reply, Target target) {
+  return render(reply, target, Keys::kAligned);
+}
+
+std::string render_children(const Reply& children, Target target) {
+  if (!is_array_of_maps(children)) return render_value(children, target);
+  std::vector<Row> rows(1);
+  for (std::size_t i = 0; i < kColumns.size(); ++i) rows[0][i] = kColumns[i].title;
+  for (const Reply& child : children.elements) {
+    Row& row = rows.emplace_back();
+    for (std::size_t i = 0; i < kColumns.size(); ++i) row[i] = cell(child, kColumns[i].field);
+  }
+  if (target == Target::kTerminal) cut_names(rows, widths_of(rows));
+  const auto widths = widths_of(rows);
+  std::string table;
+  for (const Row& row : rows) table += line_of(row, widths);
+  return table;
+}
+
+std::string render_error(std::string_view text, Target target) {
+  std::string line = "(error) ";
+  line += target == Target::kTerminal ? escape_control(text) : text;
+  return line + "\n";
+}
+
+}  // namespace peeper::cli

@@ -1,0 +1,37 @@
+// Replies as text, for people. Pure. Every answer ends in a line end.
+//
+// A lone text is printed as it is: raw bytes into a pipe; on a terminal without what could command
+// the terminal. In trees and tables, where a line is an entry, line ends are escaped everywhere.
+// Escapes are for safety, not for reading back: programs take --json.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/resp/reply.hpp"
+
+namespace peeper::cli {
+
+enum class Target { kTerminal, kPipe };
+
+// Control characters, bytes that are not UTF-8 and marks that change the writing direction become
+// \n, \xHH or \u{HHHH}.
+[[nodiscard]] std::string escape_control(std::string_view text);
+
+// Scalars plainly, null as "(nil)"; containers as a tree:
+//   - 1            name: counter
+//   - two          list:
+//                    - 1
+[[nodiscard]] std::string render_value(const resp::Reply& reply, Target target);
+
+// As render_value, with the values of a map in one column.
+[[nodiscard]] std::string render_fields(const resp::Reply& reply, Target target);
+
+// The table of `peeper ls`, from an array of maps. On a terminal it fits 80 columns: long names are
+// cut. What is no array of maps is rendered as a value.
+[[nodiscard]] std::string render_children(const resp::Reply& children, Target target);
+
+// "(error) CODE text"
+[[nodiscard]] std::string render_error(std::string_view text, Target target);
+
+}  // namespace peeper::cli

@@ -1,0 +1,40 @@
+#include "daemon/cli/utf8.hpp"
+
+namespace peeper::cli {
+namespace {
+
+// Of a character of so many bytes: the bits its first byte carries, and the least code that may not
+// be written shorter.
+struct Form {
+  std::size_t bytes;
+  unsigned char bits;
+  char32_t least;
+};
+
+Form form_of(unsigned char first) {
+  if (first >= 0xc2 && first <= 0xdf) return {2, 0x1f, 0x80};
+  if (first >= 0xe0 && first <= 0xef) return {3, 0x0f, 0x800};
+  if (first >= 0xf0 && first <= 0xf4) return {4, 0x07, 0x10000};
+  return {0, 0, 0};
+}
+
+bool is_surrogate(char32_t code) { return code >= 0xd800 && code <= 0xdfff; }
+
+}  // namespace
+
+Character first_character(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return {1, first, true};
+  const Form form = form_of(first);
+  if (form.bytes == 0 || text.size() < form.bytes) return {};
+  char32_t code = first & form.bits;
+  for (std::size_t i = 1; i < form.bytes; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xc0) != 0x80) return {};
+    code = code << 6 | (next & 0x3f);
+  }
+  if (code < form.least || code > 0x10ffff || is_surrogate(code)) return {};
+  return {form.bytes, code, true};
+}
+
+}  // namespace peeper::cli

@@ -1,0 +1,18 @@
+// UTF-8, one character at a time. Servers answer with any bytes.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace peeper::cli {
+
+struct Character {
+  std::size_t bytes = 1;
+  char32_t code = 0;
+  bool valid = false;  // if not, `bytes` is 1: that byte is part of no valid character
+};
+
+// The first character of `text`, which is not empty.
+[[nodiscard]] Character first_character(std::string_view text);
+
+}  // namespace peeper::cli

@@ -1,0 +1,96 @@
+// The commands of the wire protocol, by name. daemon/README.md says what each does.
+//
+// Owner: Runtime. Thread: the loop's. Nothing blocks: a command replies at once, has reserved a
+// reply, or could not be accepted yet.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/server.hpp"
+#include "daemon/session.hpp"
+
+namespace peeper::daemon {
+
+// The servers, in the order of the configuration.
+class Servers {
+ public:
+  void add(std::unique_ptr<Server> server) { servers_.push_back(std::move(server)); }
+  [[nodiscard]] Server* find(std::string_view name) const;
+  [[nodiscard]] const std::vector<std::unique_ptr<Server>>& all() const { return servers_; }
+
+ private:
+  std::vector<std::unique_ptr<Server>> servers_;
+};
+
+enum class Outcome {
+  kDone,   // replied, or will
+  kBusy,   // the mailbox is full: run the same command again once there is room
+  kClose,  // replied; close the connection after that
+};
+
+// What INFO tells of the daemon itself.
+struct DaemonFacts {
+  std::string version;
+  std::string config_file;
+  std::string instance;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::uint64_t connections = 0;  // now
+  std::uint64_t connections_received = 0;
+  std::uint64_t commands = 0;
+};
+
+class Commands {
+ public:
+  Commands(Servers& servers, DaemonFacts& facts) : servers_(servers), facts_(facts) {}
+
+  using Arguments = std::span<const std::string_view>;
+  // `deadline_start`: when the command was first tried; the timeout of a call counts from then.
+  Outcome run(Session& session, Arguments arguments, Instant deadline_start);
+  // For a command that stays kBusy: how long it may wait, and what to say then.
+  struct Patience {
+    Instant until;
+    std::string error;
+  };
+  [[nodiscard]] Patience patience(Arguments arguments, Instant deadline_start) const;
+
+ private:
+  struct Call;
+  struct Entry {
+    std::string_view name;
+    Outcome (Commands::*run)(Session&, Arguments, Instant);
+    int arity;  // as Redis counts: with the name; negative: at least
+  };
+  static std::span<const Entry> table();
+  static const Entry* find(std::string_view name);
+
+  Outcome call(Session& session, Arguments arguments, Instant start);
+  Outcome cast(Session& session, Arguments arguments, Instant start);
+  Outcome send(Session& session, Arguments arguments, Instant start);
+  Outcome use(Session& session, Arguments arguments, Instant start);
+  Outcome supervisor(Session& session, Arguments arguments, Instant start);
+  Outcome sys(Session& session, Arguments arguments, Instant start);
+  Outcome ping(Session& session, Arguments arguments, Instant start);
+  Outcome hello(Session& session, Arguments arguments, Instant start);
+  Outcome info(Session& session, Arguments arguments, Instant start);
+  Outcome command(Session& session, Arguments arguments, Instant start);
+  Outcome client(Session& session, Arguments arguments, Instant start);
+  Outcome quit(Session& session, Arguments arguments, Instant start);
+
+  Outcome run_call(Session& session, std::string_view server, segment::MessageType type,
+                   Arguments strings, Instant deadline);
+  Outcome run_oneway(Session& session, Arguments arguments, segment::MessageType type);
+  Outcome sys_get_state(Session& session, Arguments arguments, Instant start);
+  Outcome sys_get_status(Session& session, Arguments arguments);
+  Outcome sys_kill(Session& session, Arguments arguments);
+
+  Servers& servers_;
+  DaemonFacts& facts_;
+};
+
+}  // namespace peeper::daemon

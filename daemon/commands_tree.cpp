@@ -1,0 +1,121 @@
+// SUPERVISOR and SYS: the tree and its servers.
+#include "common/limits.hpp"
+#include "daemon/command_text.hpp"
+#include "daemon/commands.hpp"
+
+namespace peeper::daemon {
+
+using segment::MessageType;
+
+namespace {
+
+std::string_view word(config::Restart restart) {
+  switch (restart) {
+    case config::Restart::kPermanent: return "permanent";
+    case config::Restart::kTransient: return "transient";
+    case config::Restart::kTemporary: return "temporary";
+  }
+  return "";
+}
+
+MapValue child_map(Server& server, const Server::Facts& facts) {
+  MapValue map;
+  map.text("server", server.name())
+      .text("state", facts.state)
+      .number_or_null("worker", facts.worker_pid)
+      .number_or_null("keeper", facts.keeper_pid)
+      .number("incarnation", facts.incarnation)
+      .number("crashes", static_cast<std::int64_t>(facts.crashes))
+      .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
+      .boolean("in_message", facts.in_message)
+      .text("behaviour", server.section().behaviour)
+      .text("restart", word(server.section().restart));
+  return map;
+}
+
+}  // namespace
+
+Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
+  if (!same_word(arguments[1], "WHICH_CHILDREN") || arguments.size() != 2) {
+    session.reply(usage("SUPERVISOR WHICH_CHILDREN"));
+    return Outcome::kDone;
+  }
+  std::string value;
+  resp::append_array(value, servers_.all().size());
+  for (const auto& server : servers_.all()) value += child_map(*server, server->facts()).take();
+  session.reply(value);
+  return Outcome::kDone;
+}
+
+Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
+  const std::string_view verb = arguments[1];
+  if (same_word(verb, "GET_STATE") && arguments.size() == 3)
+    return sys_get_state(session, arguments, start);
+  if (same_word(verb, "GET_STATUS") && arguments.size() == 3)
+    return sys_get_status(session, arguments);
+  if (same_word(verb, "KILL") && arguments.size() <= 5) return sys_kill(session, arguments);
+  session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
+                      "[worker|keeper] [SIGNAL]"));
+  return Outcome::kDone;
+}
+
+Outcome Commands::sys_get_state(Session& session, Arguments arguments, Instant start) {
+  // The name stands in for a message's, where one is shown.
+  static constexpr std::string_view kName[] = {"sys get_state"};
+  return run_call(session, arguments[2], MessageType::kGetState, kName,
+                  start + limits::kCallTimeout);
+}
+
+Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
+  Server* server = servers_.find(arguments[2]);
+  if (server == nullptr) {
+    session.reply(no_server(arguments[2]));
+    return Outcome::kDone;
+  }
+  const auto& section = server->section();
+  const Server::Facts facts = server->facts();
+  MapValue map = child_map(*server, facts);
+  map.text("library", server->library().string())
+      .number("calls_waiting", static_cast<std::int64_t>(facts.calls))
+      .number("sequence", static_cast<std::int64_t>(facts.sequence))
+      .number("state_size", static_cast<std::int64_t>(section.state_bytes))
+      .number("heap_reserved", static_cast<std::int64_t>(facts.heap_reserved))
+      .number("mailbox_size", static_cast<std::int64_t>(section.mailbox_bytes))
+      .text("segment", segment::SegmentId{facts_.instance, server->name()}.path())
+      .text("last_crash", facts.last_crash)
+      .text("down", facts.state == "down" ? server->down_text() : "");
+  session.reply(map.take());
+  return Outcome::kDone;
+}
+
+Outcome Commands::sys_kill(Session& session, Arguments arguments) {
+  Server* server = servers_.find(arguments[2]);
+  if (server == nullptr) {
+    session.reply(no_server(arguments[2]));
+    return Outcome::kDone;
+  }
+  Role role = Role::kWorker;
+  std::string_view who = "worker";
+  std::string_view signal_word = "KILL";
+  Arguments rest = arguments.subspan(3);
+  if (!rest.empty() && (same_word(rest[0], "worker") || same_word(rest[0], "keeper"))) {
+    if (same_word(rest[0], "keeper")) {
+      role = Role::kKeeper;
+      who = "keeper";
+    }
+    rest = rest.subspan(1);
+  }
+  if (!rest.empty()) signal_word = rest[0];
+  const int number = segment::signal_number(signal_word);
+  if (rest.size() > 1 || number == 0)
+    session.reply(error_value("BADARG no signal " + quoted(signal_word) +
+                              "; usage: SYS KILL server [worker|keeper] [SIGNAL]"));
+  else if (!server->signal(role, number))
+    session.reply(error_value("DOWN " + server->name() + ": it has no " + std::string(who) +
+                              " now"));
+  else
+    session.reply(status_value("OK"));
+  return Outcome::kDone;
+}
+
+}  // namespace peeper::daemon

@@ -1,0 +1,114 @@
+// What a configuration file says, checked and complete: every key of the file has its field here,
+// with its default. Plain values; no thread, no errors. load.hpp makes one from a file.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/limits.hpp"
+
+namespace peeper::config {
+
+// --- Bounds that only a configuration can meet. Beyond: the configuration is refused. ------------
+// A file this long is a mistake; reading it must not take the machine's memory.
+inline constexpr std::size_t kMostFileBytes = limits::MiB;
+// Each server is two processes and a segment.
+inline constexpr std::size_t kMostServers = 1'000;
+// sun_path of sockaddr_un is 108 bytes with its final zero (unix(7)).
+inline constexpr std::size_t kSocketPathBytes = 107;
+inline constexpr std::size_t kPathBytes = 4'095;  // PATH_MAX less its final zero
+// Everything `state` hands to init, names and values together.
+inline constexpr std::size_t kInitArgumentBytes = 64 * limits::KiB;
+// High enough that a test may crash a server as often as it likes.
+inline constexpr std::uint32_t kMostRestarts = 1'000'000;
+inline constexpr std::chrono::seconds kMostRestartWindow{std::chrono::hours{24 * 365}};
+inline constexpr std::chrono::milliseconds kMostDuration{std::chrono::hours{24 * 365}};
+inline constexpr std::uint32_t kMostStandbys = 8;
+
+// OTP's supervisor(3): which siblings are restarted together with the one that died.
+enum class Strategy { kOneForOne, kOneForAll, kRestForOne };
+// OTP's supervisor(3): after which deaths a child is restarted.
+enum class Restart { kPermanent, kTransient, kTemporary };
+enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
+// The fate of the message in flight when the worker died.
+enum class OnCrash { kDrop, kRetry };
+// What a sender meets when the mailbox is full.
+enum class Overflow { kBlock, kReject };
+enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kCritical, kOff };
+
+// How a child is ended: given `timeout` to end by itself, as long as it likes, or killed at once.
+struct Shutdown {
+  enum class Kind { kTimeout, kInfinity, kBrutalKill };
+  Kind kind = Kind::kTimeout;
+  std::chrono::milliseconds timeout{5'000};  // only with kTimeout
+
+  bool operator==(const Shutdown&) const = default;
+};
+
+// What init gets. A string is one value. A table is name, value, name, value, ..., sorted by name
+// (TOML tables have no order). Nothing configured is not named and no values.
+struct InitArguments {
+  bool named = false;
+  std::vector<std::string> values;
+
+  bool operator==(const InitArguments&) const = default;
+};
+
+// Where in the file something stands, for later mistakes about it. From 1; 0 is unknown.
+struct Place {
+  int line = 0;
+  int column = 0;
+};
+
+// [daemon]
+struct DaemonSection {
+  // As written: a relative path is relative to the working directory, as on any command line. At
+  // most kSocketPathBytes as written; once absolute it may still be too long to bind.
+  std::filesystem::path socket = "/run/peeperd/peeperd.sock";
+  unsigned socket_mode = 0600;
+  std::string instance = "default";
+  LogLevel log_level = LogLevel::kInfo;
+  Strategy strategy = Strategy::kOneForOne;
+  std::uint32_t max_restarts = 3;
+  std::chrono::seconds max_seconds{5};
+};
+
+// [[server]]
+struct ServerSection {
+  std::string name;
+  // A name, or a path if it has a '/'. A relative path is relative to the configuration file's
+  // directory. behaviour_path.hpp finds the file.
+  std::string behaviour;
+  InitArguments state;
+  std::size_t state_bytes = 64 * limits::MiB;  // whole pages
+  Restart restart = Restart::kPermanent;
+  Strategy strategy = Strategy::kOneForOne;
+  std::uint32_t max_restarts = 3;
+  std::chrono::seconds max_seconds{5};
+  AutoShutdown auto_shutdown = AutoShutdown::kNever;
+  Shutdown shutdown;
+  std::uint32_t standby = 1;
+  OnCrash on_crash = OnCrash::kDrop;
+  std::optional<std::chrono::milliseconds> callback_timeout{5'000};  // none: no watchdog
+  std::optional<std::chrono::milliseconds> init_timeout;             // none: infinity
+  std::optional<std::chrono::milliseconds> hibernate_after;          // none: infinity
+  std::size_t mailbox_bytes = 4 * limits::MiB;                       // whole pages
+  Overflow overflow = Overflow::kBlock;
+  std::vector<std::string> listener{"log"};
+
+  Place name_place;
+  Place behaviour_place;
+};
+
+struct Config {
+  std::filesystem::path file;  // as given to load()
+  DaemonSection daemon;
+  std::vector<ServerSection> servers;  // in the file's order, which is the order of starting
+};
+
+}  // namespace peeper::config

@@ -1,0 +1,239 @@
+#include "daemon/config/load.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+#include <tuple>
+
+#include "common/limits.hpp"
+#include "daemon/config/section.hpp"
+#include "daemon/config/toml_guard.hpp"
+#include "daemon/config/unsupported.hpp"
+#include "daemon/config/values.hpp"
+
+namespace peeper::config {
+namespace {
+
+using Mistakes = std::vector<Mistake>;
+
+template <class T>
+void refuse_unsupported(Section& section, const T& values, std::span<const Unsupported<T>> rows) {
+  for (const Unsupported<T>& row : rows) {
+    if (row.left_at_default(values)) continue;
+    section.mistake(section.place(row.key),
+                    "key '" + std::string(row.key) +
+                        "' is not supported yet by this version; leave it at " +
+                        std::string(row.only));
+  }
+}
+
+void read_state(Section& section, InitArguments& arguments) {
+  const toml::node* node = section.find("state");
+  if (node == nullptr) return;
+  InitArguments found;
+  std::size_t bytes = 0;
+  const auto add = [&](std::string_view text) {
+    bytes += text.size();
+    found.values.emplace_back(text);
+  };
+  if (const auto* text = node->as_string()) {
+    add(text->get());
+  } else if (const toml::table* table = node->as_table()) {
+    found.named = true;
+    for (const auto& [name, value] : *table) {
+      const auto* argument = value.as_string();
+      if (argument == nullptr) {
+        section.mistake_of_type(value, "state." + std::string(name.str()), "a string");
+        continue;
+      }
+      add(name.str());
+      add(argument->get());
+    }
+  } else {
+    return section.mistake_of_type(*node, "state", "a string, or a table of strings");
+  }
+  if (bytes > kInitArgumentBytes) {
+    return section.mistake(*node, "state",
+                           "expected at most " + size_text(kInitArgumentBytes) + ", found " +
+                               std::to_string(bytes) + " bytes");
+  }
+  // Arguments travel as C strings.
+  if (std::ranges::any_of(found.values,
+                          [](const std::string& v) { return v.find('\0') != v.npos; })) {
+    return section.mistake(*node, "state", "expected text without zero bytes");
+  }
+  arguments = std::move(found);
+}
+
+void read_listeners(Section& section, std::vector<std::string>& listeners) {
+  const toml::node* node = section.find("listener");
+  if (node == nullptr) return;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) return section.mistake_of_type(*node, "listener", "an array of strings");
+  std::vector<std::string> found;
+  for (const toml::node& element : *array) {
+    const auto* text = element.as_string();
+    if (text == nullptr) {
+      section.mistake_of_type(element, "listener", "a string");
+      return;
+    }
+    const Result<std::string> listener = parse_listener(text->get());
+    if (!listener) return section.mistake(element, "listener", listener.error().what);
+    found.push_back(*listener);
+  }
+  listeners = std::move(found);
+}
+
+void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mistakes) {
+  Section section(table, "[daemon]", mistakes);
+  section.read_text("socket", parse_socket_path, daemon.socket);
+  section.read_text("socket_mode", parse_socket_mode, daemon.socket_mode);
+  section.read_text("instance", parse_instance, daemon.instance);
+  section.read_word("log_level", daemon.log_level);
+  section.read_word("strategy", daemon.strategy);
+  section.read_count("max_restarts", {0, kMostRestarts}, daemon.max_restarts);
+  section.read_seconds("max_seconds", daemon.max_seconds);
+  refuse_unsupported(section, daemon, unsupported_in_daemon());
+  section.report_unknown_keys();
+}
+
+ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
+  ServerSection server;
+  Section section(table, "[[server]]", mistakes);
+  section.require("name");
+  section.require("behaviour");
+  section.read_text("name", parse_server_name, server.name);
+  section.read_text("behaviour", parse_behaviour, server.behaviour);
+  read_state(section, server.state);
+  section.read_size("state_size", {limits::kLeastStateBytes, limits::kMostStateBytes},
+                    server.state_bytes);
+  section.read_word("restart", server.restart);
+  section.read_word("strategy", server.strategy);
+  section.read_count("max_restarts", {0, kMostRestarts}, server.max_restarts);
+  section.read_seconds("max_seconds", server.max_seconds);
+  section.read_word("auto_shutdown", server.auto_shutdown);
+  section.read_duration("shutdown", parse_shutdown, server.shutdown);
+  section.read_count("standby", {0, kMostStandbys}, server.standby);
+  section.read_word("on_crash", server.on_crash);
+  section.read_duration("callback_timeout", parse_watchdog, server.callback_timeout,
+                        Section::BareZero::kAllowed);
+  section.read_duration("init_timeout", parse_timeout, server.init_timeout);
+  section.read_duration("hibernate_after", parse_idle_time, server.hibernate_after);
+  section.read_size("mailbox", {limits::kLeastMailboxBytes, limits::kMostMailboxBytes},
+                    server.mailbox_bytes);
+  section.read_word("overflow", server.overflow);
+  read_listeners(section, server.listener);
+  refuse_unsupported(section, server, unsupported_in_server());
+  section.report_unknown_keys();
+  server.name_place = section.place("name");
+  server.behaviour_place = section.place("behaviour");
+  return server;
+}
+
+void refuse_same_name(const std::vector<ServerSection>& before, const ServerSection& server,
+                      Mistakes& mistakes) {
+  const auto same = std::ranges::find(before, server.name, &ServerSection::name);
+  if (server.name.empty() || same == before.end()) return;
+  mistakes.push_back({server.name_place.line, server.name_place.column,
+                      "name: " + in_quotes(server.name) + " is already used at line " +
+                          std::to_string(same->name_place.line)});
+}
+
+void read_servers(Section& root, std::vector<ServerSection>& servers, Mistakes& mistakes) {
+  const toml::node* node = root.find("server");
+  if (node == nullptr) return;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    return root.mistake(*node, "server",
+                        "expected [[server]] in two brackets, found " + kind_of(*node));
+  }
+  if (array->size() > kMostServers) {
+    return root.mistake(*node, "server",
+                        "expected at most " + std::to_string(kMostServers) + " servers, found " +
+                            std::to_string(array->size()));
+  }
+  for (const toml::node& element : *array) {
+    const toml::table* table = element.as_table();
+    if (table == nullptr) {
+      root.mistake_of_type(element, "server", "a table");
+      continue;
+    }
+    ServerSection server = read_server(*table, mistakes);
+    refuse_same_name(servers, server, mistakes);
+    servers.push_back(std::move(server));
+  }
+}
+
+void read_root(const toml::table& table, Config& config, Mistakes& mistakes) {
+  Section root(table, "the file", mistakes);
+  if (const toml::node* node = root.find("daemon")) {
+    if (const toml::table* daemon = node->as_table()) {
+      read_daemon(*daemon, config.daemon, mistakes);
+    } else {
+      root.mistake(*node, "daemon", "expected [daemon] in one bracket, found " + kind_of(*node));
+    }
+  }
+  read_servers(root, config.servers, mistakes);
+  root.report_unknown_keys();
+}
+
+// None, and errno is set, if the file can't be read. Reads at most one byte beyond what is allowed.
+std::optional<std::string> read_file(const std::filesystem::path& file) {
+  errno = 0;
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) return std::nullopt;
+  std::string text(kMostFileBytes + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // A directory opens and then can't be read.
+  if (stream.bad()) return std::nullopt;
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+}  // namespace
+
+Loaded parse(std::string_view toml, const std::filesystem::path& file) {
+  Loaded loaded;
+  loaded.config.file = file;
+  if (toml.size() > kMostFileBytes) {
+    loaded.mistakes.push_back(
+        {0, 0, "expected a configuration of at most " + size_text(kMostFileBytes)});
+    return loaded;
+  }
+  if (const GuardFinding found = guard_toml(toml); found.line > 0) {
+    loaded.mistakes.push_back({found.line, found.column, std::string(found.text)});
+    return loaded;
+  }
+  try {
+    read_root(toml::parse(toml, file.string()), loaded.config, loaded.mistakes);
+  } catch (const toml::parse_error& error) {
+    const Place place = place_of(error.source());
+    loaded.mistakes.push_back({place.line, place.column, std::string(error.description())});
+  }
+  std::ranges::stable_sort(loaded.mistakes, {}, [](const Mistake& mistake) {
+    return std::tuple(mistake.line, mistake.column);
+  });
+  return loaded;
+}
+
+Loaded load(const std::filesystem::path& file) {
+  const std::optional<std::string> text = read_file(file);
+  if (text) return parse(*text, file);
+  Loaded loaded;
+  loaded.config.file = file;
+  loaded.mistakes.push_back({0, 0, "cannot read it: " + std::system_category().message(errno)});
+  return loaded;
+}
+
+std::string describe(const std::filesystem::path& file, const Mistake& mistake) {
+  std::string text = file.string() + ":";
+  if (mistake.line > 0) {
+    text += std::to_string(mistake.line) + ":" + std::to_string(mistake.column) + ":";
+  }
+  return text + " " + mistake.text;
+}
+
+}  // namespace peeper::config

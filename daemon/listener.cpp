@@ -1,0 +1,154 @@
+#include "daemon/listener.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "common/limits.hpp"
+
+namespace peeper::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long accepting pauses when there is no descriptor left for a client.
+constexpr auto kAcceptPause = 100ms;
+
+Result<void> check_directory(const std::filesystem::path& socket) {
+  const std::filesystem::path directory = socket.parent_path();
+  struct stat facts {};
+  if (::stat(directory.c_str(), &facts) != 0)
+    return system_failure("the socket's directory " + directory.string() +
+                              " can't be used (make it with: mkdir -m 0700 " +
+                              directory.string() + ")",
+                          errno);
+  const bool others = (facts.st_mode & S_IWOTH) != 0;
+  const bool group = (facts.st_mode & S_IWGRP) != 0 && facts.st_gid != ::getegid();
+  const bool owner = facts.st_uid != ::geteuid() && facts.st_uid != 0;
+  if (others || group || owner)
+    return Failure{"the socket's directory " + directory.string() +
+                       " may be written by others, who could put their own socket there; use a "
+                       "directory of your own (mkdir -m 0700)",
+                   EPERM};
+  return {};
+}
+
+Result<sockaddr_un> address_of(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string& text = path.native();
+  if (text.size() >= sizeof address.sun_path)
+    return Failure{"the socket's path has " + std::to_string(text.size()) + " bytes, at most " +
+                       std::to_string(sizeof address.sun_path - 1) + " are possible: " + text,
+                   ENAMETOOLONG};
+  std::memcpy(address.sun_path, text.data(), text.size());
+  return address;
+}
+
+// What stands at the path already: nothing, a dead daemon's socket (removed), or a refusal.
+Result<void> clear_the_way(const std::filesystem::path& path, const sockaddr_un& address) {
+  struct stat facts {};
+  if (::lstat(path.c_str(), &facts) != 0) {
+    if (errno == ENOENT) return {};
+    return system_failure("cannot look at " + path.string(), errno);
+  }
+  if (!S_ISSOCK(facts.st_mode))
+    return Failure{path.string() + " exists and is not a socket; choose another 'socket'", EEXIST};
+  const UniqueFd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!probe) return system_failure("cannot make a socket", errno);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  if (::connect(probe.get(), generic, sizeof address) == 0 || errno == EAGAIN)
+    return Failure{"another process answers on " + path.string() +
+                       "; is peeperd running already? Choose another 'socket'",
+                   EADDRINUSE};
+  if (errno != ECONNREFUSED) return system_failure("cannot probe " + path.string(), errno);
+  if (::unlink(path.c_str()) != 0)
+    return system_failure("cannot remove the stale socket " + path.string(), errno);
+  return {};
+}
+
+}  // namespace
+
+Listener::Listener(boost::asio::io_context& loop, Commands& commands, DaemonFacts& facts,
+                   resp::ParserLimits limits)
+    : loop_(loop),
+      commands_(commands),
+      facts_(facts),
+      limits_(limits),
+      acceptor_(loop),
+      pause_(loop) {}
+
+Listener::~Listener() { close(); }
+
+Result<void> Listener::open(const std::filesystem::path& given, unsigned mode) {
+  const std::filesystem::path path = std::filesystem::absolute(given).lexically_normal();
+  const auto address = address_of(path);
+  if (!address) return address.error();
+  if (const auto checked = check_directory(path); !checked) return checked;
+  if (const auto clear = clear_the_way(path, *address); !clear) return clear;
+
+  UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!fd) return system_failure("cannot make a socket", errno);
+  // Nobody may connect between bind and chmod.
+  const mode_t before = ::umask(0177);
+  const int bound =
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  const int why = errno;
+  ::umask(before);
+  if (bound != 0) return system_failure("cannot make the socket " + path.string(), why);
+  path_ = path;
+  if (::chmod(path.c_str(), mode) != 0 || ::listen(fd.get(), SOMAXCONN) != 0)
+    return system_failure("cannot listen on " + path.string(), errno);
+  boost::system::error_code error;
+  acceptor_.assign(boost::asio::local::stream_protocol{}, fd.release(), error);
+  if (error) return Failure{"cannot listen on " + path.string() + ": " + error.message(), 0};
+  return {};
+}
+
+void Listener::accept() {
+  acceptor_.async_accept([this](boost::system::error_code error, Connection::Socket socket) {
+    if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
+    if (error) {
+      spdlog::warn("cannot accept a client: {}; trying again", error.message());
+      pause_.expires_after(kAcceptPause);
+      pause_.async_wait([this](boost::system::error_code stopped) {
+        if (!stopped) accept();
+      });
+      return;
+    }
+    if (facts_.connections >= limits::kConnections) {
+      static constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
+      boost::system::error_code ignored;
+      socket.non_blocking(true, ignored);
+      socket.write_some(boost::asio::buffer(kFull), ignored);
+    } else {
+      auto connection = std::make_shared<Connection>(std::move(socket), commands_, facts_, limits_,
+                                                     ++last_id_);
+      std::erase_if(connections_, [](const auto& known) { return known.expired(); });
+      connections_.push_back(connection);
+      connection->start();
+    }
+    accept();
+  });
+}
+
+void Listener::close() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  pause_.cancel();
+  if (!path_.empty()) ::unlink(path_.c_str());
+  path_.clear();
+}
+
+void Listener::finish_connections() {
+  for (const auto& known : connections_)
+    if (const auto connection = known.lock()) connection->finish();
+}
+
+}  // namespace peeper::daemon

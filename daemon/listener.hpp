@@ -1,0 +1,50 @@
+// The listening socket: made with care for who else may have one there, accepting clients.
+//
+// Owner: Runtime. Thread: the loop's. open() blocks for one connect at most.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "common/resp/command_parser.hpp"
+#include "common/result.hpp"
+#include "common/unique_fd.hpp"
+#include "daemon/commands.hpp"
+#include "daemon/connection.hpp"
+
+namespace peeper::daemon {
+
+class Listener {
+ public:
+  Listener(boost::asio::io_context& loop, Commands& commands, DaemonFacts& facts,
+           resp::ParserLimits limits);
+  ~Listener();
+
+  // Refuses a path that is too long, a directory in which others may write, a file that isn't a
+  // socket, and a socket on which somebody answers. A stale socket file is replaced.
+  Result<void> open(const std::filesystem::path& path, unsigned mode);
+  void start() { accept(); }
+  // No new clients; the file goes. Connections stay.
+  void close();
+  // Ends the connections once their replies are written.
+  void finish_connections();
+
+ private:
+  void accept();
+
+  boost::asio::io_context& loop_;
+  Commands& commands_;
+  DaemonFacts& facts_;
+  resp::ParserLimits limits_;
+  boost::asio::local::stream_protocol::acceptor acceptor_;
+  boost::asio::steady_timer pause_;
+  std::filesystem::path path_;  // ours to remove; empty: none
+  std::vector<std::weak_ptr<Connection>> connections_;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace peeper::daemon

@@ -1,0 +1,74 @@
+// The replies of one connection, in the order of its commands, whatever order they come in.
+// Pure; owner: Connection.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "common/resp/reply.hpp"
+
+namespace peeper::daemon {
+
+enum class Protocol { kResp2 = 2, kResp3 = 3 };
+
+class ReplyQueue {
+ public:
+  // A reply that is there already. RESP3, translated if the client wants RESP2.
+  void add(std::string_view value, Protocol protocol) {
+    if (slots_.empty()) return append(value, protocol, ready_);
+    Slot& slot = slots_.emplace_back(Slot{protocol, true, {}});
+    append(value, protocol, slot.bytes);
+  }
+
+  // A reply to come; returns its slot for fill().
+  [[nodiscard]] std::uint64_t reserve(Protocol protocol) {
+    slots_.push_back(Slot{protocol, false, {}});
+    return first_ + slots_.size() - 1;
+  }
+
+  // Takes the newest slot back; nothing was filled in.
+  void cancel_last() { slots_.pop_back(); }
+
+  // Once a slot.
+  void fill(std::uint64_t slot, std::string_view value) {
+    if (slot < first_ || slot - first_ >= slots_.size()) return;
+    Slot& filled = slots_[slot - first_];
+    if (filled.ready) return;
+    filled.ready = true;
+    if (slot != first_) return append(value, filled.protocol, filled.bytes);
+    append(value, filled.protocol, ready_);
+    for (pop(); !slots_.empty() && slots_.front().ready; pop()) ready_ += slots_.front().bytes;
+  }
+
+  // Bytes to be sent. The caller takes them.
+  [[nodiscard]] std::string& ready() { return ready_; }
+  [[nodiscard]] std::size_t ready_bytes() const { return ready_.size(); }
+  // Replies that are still to come, or wait behind one.
+  [[nodiscard]] std::size_t pending() const { return slots_.size(); }
+
+ private:
+  struct Slot {
+    Protocol protocol;
+    bool ready;
+    std::string bytes;
+  };
+
+  static void append(std::string_view value, Protocol protocol, std::string& out) {
+    if (protocol == Protocol::kResp3)
+      out += value;
+    else
+      resp::append_as_resp2(value, out);
+  }
+  void pop() {
+    slots_.pop_front();
+    ++first_;
+  }
+
+  std::deque<Slot> slots_;
+  std::uint64_t first_ = 0;  // slot of slots_.front()
+  std::string ready_;
+};
+
+}  // namespace peeper::daemon

@@ -1,0 +1,343 @@
+#include "daemon/server.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "common/check.hpp"
+#include "common/segment/judgement.hpp"
+#include "common/unique_fd.hpp"
+
+namespace peeper::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+// A keeper that owes an answer longer than this hangs: it waits at most 5 s for anything itself.
+constexpr auto kKeeperPatience = 15s;
+constexpr auto kRetryPause = 200ms;
+
+int make_bell() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  PEEPER_CHECK(fd >= 0, "no eventfd for a server's bell");
+  return fd;
+}
+
+}  // namespace
+
+Server::Server(asio::io_context& loop, const Programs& programs, std::string instance,
+               config::ServerSection section, std::filesystem::path library)
+    : loop_(loop),
+      programs_(programs),
+      instance_(std::move(instance)),
+      section_(std::move(section)),
+      library_(std::move(library)),
+      life_(section_.restart, Intensity{section_.max_restarts, section_.max_seconds}),
+      control_(loop),
+      bell_(loop, make_bell()),
+      keeper_timer_(loop),
+      worker_timer_(loop),
+      retry_timer_(loop),
+      call_timer_(loop) {}
+
+Server::~Server() = default;
+
+void Server::start(std::function<void()> settled) {
+  settled_ = std::move(settled);
+  watch_bell();
+  happen({EventType::kStart});
+}
+
+void Server::stop(std::function<void()> stopped) {
+  stopped_ = std::move(stopped);
+  happen({EventType::kStop});
+}
+
+void Server::happen(Event event) {
+  for (const Action action : on_event(life_, event, std::chrono::steady_clock::now())) act(action);
+}
+
+void Server::act(Action action) {
+  switch (action) {
+    case Action::kLaunchKeeper: return launch_keeper();
+    case Action::kLaunchWorker: return launch_worker();
+    case Action::kAskRecovery:
+      after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
+      last_death_.request = launch::Request::kRecover;
+      return tell_keeper(last_death_);
+    case Action::kStopWorker:
+      switch (section_.shutdown.kind) {
+        case config::Shutdown::Kind::kBrutalKill: worker_->signal(SIGKILL); return;
+        case config::Shutdown::Kind::kTimeout:
+          after(worker_timer_, section_.shutdown.timeout, EventType::kWorkerTimeout);
+          break;
+        case config::Shutdown::Kind::kInfinity: worker_timer_.cancel(); break;
+      }
+      worker_->signal(SIGTERM);
+      worker_->signal(SIGCONT);  // a stopped one must hear it
+      return;
+    case Action::kKillWorker:
+      if (worker_) worker_->signal(SIGKILL);
+      return;
+    case Action::kStopKeeper:
+      after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
+      return tell_keeper({launch::Request::kStop, 0, 0, 0});
+    case Action::kKillKeeper:
+      spdlog::error("server {}: its keeper does not answer; killing it", name());
+      if (keeper_) keeper_->signal(SIGKILL);
+      return;
+    case Action::kWaitForRetry: return after(retry_timer_, kRetryPause, EventType::kRetry);
+    case Action::kAnnounceDown: return announce_down();
+    case Action::kAnnounceStopped: return announce_stopped();
+  }
+}
+
+void Server::after(asio::steady_timer& timer, std::chrono::milliseconds delay, EventType event) {
+  timer.expires_after(delay);
+  timer.async_wait([this, event](boost::system::error_code error) {
+    if (!error) happen({event});
+  });
+}
+
+// --- Keeper --------------------------------------------------------------------------------------
+
+void Server::launch_failed(EventType event, const Failure& failure) {
+  spdlog::error("server {}: {}", name(), failure.what);
+  failure_ = failure.what;
+  asio::post(loop_, [this, event] { happen({event}); });
+}
+
+void Server::launch_keeper() {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return launch_failed(EventType::kKeeperLaunchFailed,
+                         system_failure("no socket pair for its keeper", errno));
+  const UniqueFd theirs{pair[1]};
+  boost::system::error_code error;
+  control_.close(error);
+  control_.assign(asio::generic::seq_packet_protocol{AF_UNIX, 0}, pair[0], error);
+  PEEPER_CHECK(!error, "a fresh socket pair can't be watched");
+
+  LaunchSpec spec{programs_.keeper.string(),
+                  {"--instance=" + instance_, "--server=" + name(),
+                   "--behaviour=" + section_.behaviour,
+                   "--state-bytes=" + std::to_string(section_.state_bytes),
+                   "--mailbox-bytes=" + std::to_string(section_.mailbox_bytes)},
+                  {{theirs.get(), launch::kControlFd}}};
+  auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });
+  if (!child) return launch_failed(EventType::kKeeperLaunchFailed, child.error());
+  keeper_ = *std::move(child);
+  spdlog::debug("server {}: keeper {} started", name(), keeper_->pid());
+  after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
+  receive_from_keeper();
+}
+
+void Server::receive_from_keeper() {
+  control_.async_receive(asio::buffer(&packet_, sizeof packet_), packet_flags_,
+                         [this](boost::system::error_code error, std::size_t bytes) {
+                           if (error || bytes == 0) return;  // its exit follows
+                           if (bytes == sizeof packet_) on_keeper_packet(packet_);
+                           receive_from_keeper();
+                         });
+}
+
+void Server::on_keeper_packet(const launch::ToDaemon& packet) {
+  keeper_timer_.cancel();
+  switch (packet.event) {
+    case launch::Event::kAttached: return happen({EventType::kKeeperAttached});
+    case launch::Event::kRecovered: return on_recovered(packet);
+    case launch::Event::kFailed:
+      failure_.assign(packet.text, std::min<std::size_t>(packet.text_bytes, sizeof packet.text));
+      spdlog::error("server {}: {}", name(), failure_);
+      return happen({EventType::kKeeperFailed});
+  }
+}
+
+void Server::on_recovered(const launch::ToDaemon& packet) {
+  const std::string cause{packet.text,
+                          std::min<std::size_t>(packet.text_bytes, sizeof packet.text)};
+  const std::string message{packet.message, ::strnlen(packet.message, sizeof packet.message)};
+  const auto verdict = static_cast<segment::Verdict>(packet.verdict);
+  if (last_death_.observed != 0) {
+    last_crash_ = cause;
+    if (verdict == segment::Verdict::kDrop) last_crash_ += " in '" + message + "'";
+    spdlog::warn("server {}: worker {} died: {}{}; state of sequence {} kept", name(),
+                 last_death_.incarnation, last_crash_,
+                 verdict == segment::Verdict::kDrop ? "; the message is dropped" : "",
+                 packet.sequence);
+    if (packet.refused != 0) failure_ = cause;
+  } else if (verdict != segment::Verdict::kNothing) {
+    spdlog::warn("server {}: message '{}' was in flight when all processes died; {}", name(),
+                 message,
+                 verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
+  }
+  last_death_ = {};
+  if (!attach_rings()) {
+    keeper_->signal(SIGKILL);
+    return happen({EventType::kKeeperFailed});
+  }
+  drain();
+  settle_start();
+  happen({EventType::kKeeperRecovered, packet.refused != 0});
+}
+
+// The first time, and when someone removed the segment's name and the keeper made a new one.
+bool Server::attach_rings() {
+  auto segment = segment::Segment::open({instance_, name()}, segment::View::kRings);
+  if (!segment) {
+    failure_ = segment.error().what;
+    spdlog::error("server {}: {}", name(), failure_);
+    return false;
+  }
+  if (rings_ && rings_->segment().inode() == segment->inode()) return true;
+  if (rings_) {
+    spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
+    fail_calls("DOWN " + name() + ": its segment was removed while in use");
+  }
+  rings_.emplace(*std::move(segment));
+  // Incarnations are counted over the segment's life, not the daemon's.
+  incarnation_ = rings_->segment().control().worker.incarnation.load(std::memory_order_acquire);
+  return true;
+}
+
+void Server::tell_keeper(const launch::ToKeeper& request) {
+  // A packet always fits an idle socket; a dead keeper's exit is on its way.
+  boost::system::error_code ignored;
+  control_.send(asio::buffer(&request, sizeof request), 0, ignored);
+}
+
+void Server::on_keeper_exit(int wait_status) {
+  keeper_.reset();
+  keeper_timer_.cancel();
+  boost::system::error_code ignored;
+  control_.close(ignored);
+  if (life_.goal == Goal::kRun)
+    spdlog::warn("server {}: its keeper ended with status {:#x}; starting another", name(),
+                 wait_status);
+  happen({EventType::kKeeperDied});
+}
+
+// --- Worker --------------------------------------------------------------------------------------
+
+void Server::launch_worker() {
+  ++incarnation_;
+  LaunchSpec spec{programs_.worker.string(),
+                  {"--instance=" + instance_, "--server=" + name(),
+                   "--library=" + library_.string(),
+                   "--incarnation=" + std::to_string(incarnation_)},
+                  {{bell_.native_handle(), launch::kBellFd}}};
+  if (section_.state.named) spec.arguments.push_back("--named");
+  for (const std::string& value : section_.state.values)
+    spec.arguments.push_back("--argument=" + value);
+  auto child = Child::launch(loop_, spec, [this](int status) { on_worker_exit(status); });
+  if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
+  worker_ = *std::move(child);
+  spdlog::debug("server {}: worker {} started, incarnation {}", name(), worker_->pid(),
+                incarnation_);
+  if (section_.init_timeout)
+    after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
+}
+
+void Server::on_worker_exit(int wait_status) {
+  worker_.reset();
+  worker_timer_.cancel();
+  drain();
+  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
+  if (!normal) ++crashes_;
+  last_death_ = {launch::Request::kRecover, static_cast<std::uint32_t>(segment::Observed::kSeen),
+                 wait_status, incarnation_};
+  happen({EventType::kWorkerDied, false, normal});
+}
+
+bool Server::signal(Role role, int number) {
+  const auto& child = role == Role::kKeeper ? keeper_ : worker_;
+  if (!child) return false;
+  child->signal(number);
+  return true;
+}
+
+// --- Ends ----------------------------------------------------------------------------------------
+
+void Server::settle_start() {
+  if (settled_) std::exchange(settled_, {})();
+}
+
+void Server::announce_down() {
+  drain();
+  spdlog::error("server {} is down: {}", name(), down_text());
+  fail_calls(down_text());
+  offer_room();
+  settle_start();
+}
+
+void Server::announce_stopped() {
+  keeper_timer_.cancel();
+  worker_timer_.cancel();
+  retry_timer_.cancel();
+  drain();
+  fail_calls(down_text());
+  offer_room();
+  settle_start();
+  if (stopped_) std::exchange(stopped_, {})();
+}
+
+std::string Server::down_text() const {
+  std::string text = "DOWN " + name() + ": ";
+  if (life_.goal == Goal::kStop) return text + "peeperd is stopping";
+  switch (life_.down_reason) {
+    case DownReason::kNone: return text + "it is starting";
+    case DownReason::kIntensity:
+      return text + "more than " + std::to_string(section_.max_restarts) + " restarts in " +
+             std::to_string(section_.max_seconds.count()) + " s, last: " +
+             (last_crash_.empty() ? failure_ : last_crash_) +
+             ". Its state is kept; restart peeperd to try again";
+    case DownReason::kRefused:
+    case DownReason::kKeeperFailed: return text + failure_;
+    case DownReason::kEnded:
+      return text + "its worker has ended and is not to be restarted; its state is kept";
+  }
+  return text;
+}
+
+std::string Server::too_big_text() const {
+  return "TOOBIG " + name() + ": a message may fill at most half of its mailbox of " +
+         std::to_string(section_.mailbox_bytes) + " bytes; raise 'mailbox'";
+}
+
+Server::Facts Server::facts() {
+  Facts facts{};
+  facts.keeper_pid = keeper_ ? keeper_->pid() : 0;
+  facts.worker_pid = worker_ ? worker_->pid() : 0;
+  facts.incarnation = incarnation_;
+  facts.crashes = crashes_;
+  facts.calls = calls_.size();
+  facts.last_crash = last_crash_;
+  if (rings_) {
+    const segment::Control& control = rings_->segment().control();
+    facts.mailbox = rings_->queued();
+    facts.sequence = control.committed.load(std::memory_order_acquire);
+    facts.in_message =
+        control.in_flight.sequence.load(std::memory_order_relaxed) == facts.sequence + 1;
+    facts.heap_reserved = control.worker.heap_reserved.load(std::memory_order_relaxed);
+  }
+  switch (life_.goal) {
+    case Goal::kDown: facts.state = "down"; break;
+    case Goal::kStop: facts.state = "stopping"; break;
+    case Goal::kRun:
+      switch (life_.worker) {
+        case WorkerStage::kReady: facts.state = "running"; break;
+        case WorkerStage::kStarting: facts.state = "starting"; break;
+        case WorkerStage::kNone:
+          facts.state = life_.keeper == KeeperStage::kRecovering ? "recovering" : "starting";
+      }
+  }
+  return facts;
+}
+
+}  // namespace peeper::daemon

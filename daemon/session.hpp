@@ -1,0 +1,32 @@
+// What a command may know of, and do to, the connection it came by.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "daemon/calls.hpp"
+#include "daemon/reply_queue.hpp"
+#include "daemon/server.hpp"
+
+namespace peeper::daemon {
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // The reply to this command, one RESP3 value.
+  virtual void reply(std::string_view value) = 0;
+  // Room for a reply that comes later.
+  [[nodiscard]] virtual ReplyTarget reserve_reply() = 0;
+  // Gives back the room last reserved, unused.
+  virtual void cancel_reply() = 0;
+  [[nodiscard]] virtual std::weak_ptr<RoomWaiter> as_room_waiter() = 0;
+
+  std::uint64_t id = 0;
+  std::string name;   // CLIENT SETNAME
+  std::string used;   // USE: where verbs go that are no command of ours
+  Protocol protocol = Protocol::kResp2;
+};
+
+}  // namespace peeper::daemon
