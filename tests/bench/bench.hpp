@@ -1,0 +1,29 @@
+// The parts of peeper-bench. Each prints its own table to stdout.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace peeper::bench {
+
+struct Settings {
+  int runs = 5;  // interleaved with the peer's; medians are shown
+};
+
+// redis-benchmark against peeperd and redis-server, on the same work.
+void compare_with_redis(const Settings& settings);
+// From a call that segfaults to the answer of the next one.
+void crash_to_next_answer(const Settings& settings);
+// What the transaction around an empty callback costs, without processes around it.
+void bare_commit(const Settings& settings);
+
+// Of the sorted values; `share` from 0 to 1.
+template <class T>
+T quantile(std::vector<T> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(share * static_cast<double>(values.size())))];
+}
+
+}  // namespace peeper::bench

@@ -1,0 +1,21 @@
+// says: handle_call gets a copy of the State
+// says: handle_cast gets a copy of the State
+// says: terminate gets a copy of the State
+#include <peeper/server.hpp>
+
+namespace {
+
+struct Server {
+  struct State {
+    int count;
+  };
+  State init() { return {}; }
+  int handle_call(const peeper::Message&, peeper::From, State state) { return state.count; }
+  void handle_cast(const peeper::Message&, State) {}
+  void handle_info(const peeper::Message&, const State&) {}
+  void terminate(std::string_view, State) {}
+};
+
+}  // namespace
+
+PEEPER_SERVER(Server)

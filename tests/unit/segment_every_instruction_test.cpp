@@ -1,0 +1,167 @@
+// The commit and the recovery, killed at every machine instruction. A process that dies between two
+// instructions leaves memory as it is there, so looking at the memory of a single-stepped child
+// after each step is the same as killing a fresh one at each step.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "segment_fixture.hpp"
+#include "stepper.hpp"
+
+using namespace peeper;
+using namespace peeper::segment;
+using peeper::test::TestSegment;
+
+namespace {
+
+constexpr std::uint64_t kPages = 5;  // written by the message
+
+// Page images that no message of these tests leaves behind by chance.
+void fill_page(const Segment& segment, std::uint64_t page, std::uint8_t with) {
+  std::memset(segment.heap().data() + page * kPageBytes, with, kPageBytes);
+}
+
+enum class Order { kSaveThenWrite, kWriteThenSave };
+
+// One message as the worker runs it: a call that overwrites some pages of the heap and replies.
+void run_message(const Segment& segment, Order order) {
+  Transaction transaction{segment};
+  const auto found = segment.mailbox().find<MessageHead>(
+      transaction.mailbox_head(), segment.control().mailbox.tail.load());
+  transaction.begin(Channel::kMailbox, found.position, 1);
+  for (std::uint64_t page = 0; page < kPages; ++page) {
+    if (order == Order::kSaveThenWrite) transaction.journal().save(page, 1);
+    // Some of the page is enough: the instructions are counted.
+    std::memset(segment.heap().data() + page * kPageBytes + 100, 0xEE, 256);
+    if (order == Order::kWriteThenSave) transaction.journal().save(page, 1);
+  }
+  std::byte* room = transaction.add_reply(found.head.request, found.head.epoch, 4);
+  std::memcpy(room, ":1\r\n", 4);
+  transaction.commit(found.position + found.head.bytes);
+}
+
+struct Sides {
+  std::vector<std::byte> before;
+  std::vector<std::byte> after;
+};
+
+void copy_segment(const TestSegment& from, const TestSegment& to) {
+  std::memcpy(to.bytes().data(), from.bytes().data(), from.bytes().size());
+}
+
+void prepare(const TestSegment& made) {
+  for (std::uint64_t page = 0; page < kPages + 1; ++page)
+    fill_page(made.segment, page, static_cast<std::uint8_t>(0x10 + page));
+  test::push(made.segment, MessageType::kCall, 7, {"first"});
+  test::push(made.segment, MessageType::kCall, 8, {"second"});
+}
+
+// Counts the steps after which recovery leaves neither the one heap nor the other, or rings that
+// don't agree with it.
+struct Tally {
+  std::uint64_t steps = 0;
+  std::uint64_t before = 0;
+  std::uint64_t after = 0;
+  std::uint64_t wrong = 0;
+};
+
+Tally kill_message_everywhere(Order order) {
+  TestSegment running;
+  prepare(running);
+  Sides sides;
+  sides.before = running.heap();
+
+  // What a message that isn't interrupted leaves.
+  TestSegment undisturbed;
+  copy_segment(running, undisturbed);
+  run_message(undisturbed.segment, order);
+  sides.after = undisturbed.heap();
+
+  TestSegment crashed;
+  Tally tally;
+  tally.steps = test::step_through(
+      [&] { run_message(running.segment, order); },
+      [&](std::uint64_t) {
+        copy_segment(running, crashed);
+        REQUIRE(roll_back(crashed.segment).has_value());
+        const auto settled = settle(crashed.segment, test::seen_signal(SIGKILL));
+        REQUIRE(settled.has_value());
+        const auto replies = test::replies(crashed.segment);
+        const bool committed = !replies.empty() && replies[0] == ":1\r\n";
+        const auto& expected = committed ? sides.after : sides.before;
+        const auto heap = crashed.segment.heap();
+        const bool same = std::memcmp(heap.data(), expected.data(), expected.size()) == 0;
+        // Either the reply, or nothing because the message had not begun, or the error.
+        const bool told = committed ||
+                          (settled->verdict == Verdict::kNothing && replies.empty()) ||
+                          (settled->verdict == Verdict::kDrop && replies.size() == 1 &&
+                           replies[0] == "-CRASHED server: SIGKILL in 'first'\r\n");
+        // And the next message is the right one.
+        Transaction next{crashed.segment};
+        const auto found = crashed.segment.mailbox().find<MessageHead>(
+            next.mailbox_head(), crashed.segment.control().mailbox.tail.load());
+        const bool moved_on = committed || settled->verdict == Verdict::kDrop;
+        const bool right_next = found.head.request == (moved_on ? 8U : 7U) &&
+                                crashed.segment.control().mailbox.head.load() ==
+                                    next.mailbox_head();
+        ++(committed ? tally.after : tally.before);
+        if (!same || !told || !right_next) ++tally.wrong;
+      });
+  return tally;
+}
+
+}  // namespace
+
+TEST_CASE("a message killed at any instruction happened whole or not at all") {
+  const Tally tally = kill_message_everywhere(Order::kSaveThenWrite);
+  MESSAGE("instructions: " << tally.steps << ", before the commit: " << tally.before
+                           << ", after it: " << tally.after);
+  CHECK(tally.wrong == 0);
+  CHECK(tally.before > 100);
+  CHECK(tally.after > 10);
+}
+
+TEST_CASE("canary: a page written before its pre-image is in the journal is noticed") {
+  const Tally tally = kill_message_everywhere(Order::kWriteThenSave);
+  CHECK(tally.wrong > 0);
+}
+
+TEST_CASE("a recovery killed at any instruction leaves the next one the same bytes") {
+  TestSegment running;
+  prepare(running);
+  const auto before = running.heap();
+  {
+    // Dies with all pages overwritten, before its commit.
+    Transaction transaction{running.segment};
+    transaction.begin(Channel::kMailbox, 0, 1);
+    for (std::uint64_t page = 0; page < kPages; ++page) {
+      transaction.journal().save(page, 1);
+      fill_page(running.segment, page, 0xEE);
+    }
+  }
+  const auto recover = [](const Segment& segment) {
+    return roll_back(segment).has_value() &&
+           settle(segment, test::seen_signal(SIGSEGV)).has_value();
+  };
+  TestSegment again;
+  std::uint64_t wrong = 0;
+  const std::uint64_t steps = test::step_through(
+      [&] {
+        if (!recover(running.segment)) ::_exit(1);
+      },
+      [&](std::uint64_t) {
+        copy_segment(running, again);
+        REQUIRE(recover(again.segment));
+        const auto replies = test::replies(again.segment);
+        const bool good = std::memcmp(again.segment.heap().data(), before.data(),
+                                      before.size()) == 0 &&
+                          replies.size() == 1 &&
+                          replies[0] == "-CRASHED server: SIGSEGV in 'first'\r\n" &&
+                          again.segment.control().committed.load() == 1;
+        if (!good) ++wrong;
+      });
+  MESSAGE("instructions: " << steps);
+  CHECK(wrong == 0);
+  CHECK(steps > 500);
+}

@@ -1,0 +1,215 @@
+#include "common/segment/segment.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "segment_fixture.hpp"
+
+using namespace peeper;
+using namespace peeper::segment;
+using namespace std::chrono_literals;
+using peeper::test::TestSegment;
+
+namespace {
+
+std::string refusal(const SegmentId& id, const Wanted& wanted) {
+  const auto opened = Segment::open_or_create(id, wanted, 0ms);
+  return opened ? std::string() : opened.error().what;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Runs `work` in a child and returns its exit status.
+template <class Work>
+int in_child(Work work) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(work());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("a segment is private to its user and has its first memory reserved") {
+  const TestSegment made;
+  struct stat facts {};
+  REQUIRE(::stat(made.id.path().c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0600);
+  CHECK(static_cast<std::uint64_t>(facts.st_size) == made.segment.header().total_bytes);
+  // All of it but what the heap has not grown into yet.
+  CHECK(facts.st_blocks * 512 >= static_cast<long>(kRingsOffset + 4 * 64 * 1024));
+}
+
+TEST_CASE("what a segment holds is there when it is opened again") {
+  const SegmentId id = test::fresh_id();
+  {
+    auto made = TestSegment::make(id, test::small_segment());
+    made.heap()[100] = std::byte{42};
+  }
+  auto again = TestSegment::make(id, test::small_segment());
+  CHECK(again.heap()[100] == std::byte{42});
+  remove_segment(id);
+}
+
+TEST_CASE("a segment that is not what the configuration wants is refused and left as it is") {
+  const SegmentId id = test::fresh_id();
+  {
+    auto made = TestSegment::make(id, test::small_segment());
+    made.heap()[0] = std::byte{1};
+  }
+  const std::string behaviour = refusal(id, {"another", 64 * 1024, 64 * 1024});
+  CHECK(contains(behaviour, "has behaviour 'behaviour', the configuration asks for 'another'"));
+  CHECK(contains(behaviour, "rm /dev/shm/" + id.name()));
+  CHECK(contains(refusal(id, {"behaviour", 128 * 1024, 64 * 1024}),
+                 "has state_size 65536, the configuration asks for 131072"));
+  CHECK(contains(refusal(id, {"behaviour", 64 * 1024, 128 * 1024}), "has mailbox 65536"));
+  CHECK(TestSegment::make(id, test::small_segment()).heap()[0] == std::byte{1});
+  remove_segment(id);
+}
+
+TEST_CASE("a segment of another layout, or not ours at all, is refused") {
+  const SegmentId id = test::fresh_id();
+  {
+    auto made = TestSegment::make(id, test::small_segment());
+    made.header().layout_version = 99;
+  }
+  CHECK(contains(refusal(id, test::small_segment()), "layout version 99"));
+  {
+    auto opened = boost::interprocess::shared_memory_object{
+        boost::interprocess::open_only, id.name().c_str(), boost::interprocess::read_write};
+    boost::interprocess::mapped_region region{opened, boost::interprocess::read_write, 0, 4096};
+    static_cast<Header*>(region.get_address())->magic.store(1234);
+  }
+  CHECK(contains(refusal(id, test::small_segment()), "was not made by peeper"));
+  remove_segment(id);
+}
+
+TEST_CASE("a damaged header is refused, whatever it says") {
+  const SegmentId id = test::fresh_id();
+  const auto damage = [&](auto change) {
+    remove_segment(id);
+    {
+      auto made = TestSegment::make(id, test::small_segment());
+      change(made.header());
+    }
+    return refusal(id, test::small_segment());
+  };
+  CHECK(contains(damage([](Header& h) { h.heap.offset = ~0ULL - 4095; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.heap.bytes = 1ULL << 60; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.mailbox.bytes = 4097; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.total_bytes += 4096; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.journal_index.bytes = 4; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.replies.offset = 0; }), "damaged header"));
+  remove_segment(id);
+}
+
+TEST_CASE("a segment whose creation was interrupted is made anew") {
+  const SegmentId id = test::fresh_id();
+  {
+    auto made = TestSegment::make(id, test::small_segment());
+    made.header().magic.store(0);
+    made.heap()[0] = std::byte{9};
+  }
+  CHECK(TestSegment::make(id, test::small_segment()).heap()[0] == std::byte{0});
+  remove_segment(id);
+}
+
+TEST_CASE("a segment has one keeper at a time") {
+  const TestSegment made;
+  CHECK(contains(refusal(made.id, test::small_segment()), "still has a keeper"));
+}
+
+TEST_CASE("a claim lasts as long as the mapping, not the descriptor") {
+  TestSegment made;
+  auto worker = Segment::open(made.id, View::kWhole);
+  REQUIRE(worker.has_value());
+  REQUIRE(worker->claim(Role::kWorker).has_value());
+  worker->close_descriptor();
+  CHECK(made.segment.is_claimed(Role::kWorker));
+  worker = Failure{};  // unmaps
+  CHECK_FALSE(made.segment.is_claimed(Role::kWorker));
+}
+
+TEST_CASE("a child that a worker forks neither sees the segment nor keeps it claimed") {
+  TestSegment made;
+  int ready[2];
+  int done[2];
+  REQUIRE(::pipe(ready) == 0);
+  REQUIRE(::pipe(done) == 0);
+  const pid_t worker = ::fork();
+  if (worker == 0) {
+    auto segment = Segment::open(made.id, View::kWhole);
+    if (!segment || !segment->claim(Role::kWorker) || !segment->keep_to_this_process())
+      ::_exit(1);
+    segment->close_descriptor();
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) {
+      unsigned char resident = 0;
+      const bool mapped = ::mincore(segment->heap().data(), kPageBytes, &resident) == 0;
+      const char answer = mapped ? 'y' : 'n';
+      [[maybe_unused]] auto written = ::write(ready[1], &answer, 1);
+      char any = 0;
+      ::close(done[1]);
+      [[maybe_unused]] auto got = ::read(done[0], &any, 1);  // until the test closes it
+      ::_exit(0);
+    }
+    ::kill(::getpid(), SIGKILL);
+  }
+  char answer = 0;
+  REQUIRE(::read(ready[0], &answer, 1) == 1);
+  CHECK(answer == 'n');
+  int status = 0;
+  REQUIRE(::waitpid(worker, &status, 0) == worker);
+  CHECK(WIFSIGNALED(status));
+  // The grandchild still lives, and holds nothing.
+  CHECK_FALSE(made.segment.is_claimed(Role::kWorker));
+  for (const int fd : {ready[0], ready[1], done[0], done[1]}) ::close(fd);
+}
+
+TEST_CASE("heap that is reserved grows in steps up to the limit and no further") {
+  CHECK(next_heap_size(0, 1, 1 << 30) == kFirstHeapBytes);
+  CHECK(next_heap_size(kFirstHeapBytes, kFirstHeapBytes + 1, 1 << 30) == 2 * kFirstHeapBytes);
+  CHECK(next_heap_size(kFirstHeapBytes, 300 * 1024, 301 * 1024) == 301 * 1024);
+  CHECK_FALSE(next_heap_size(kFirstHeapBytes, 302 * 1024, 301 * 1024).has_value());
+
+  TestSegment made{{"behaviour", 1 << 20, 64 * 1024}};
+  const auto reserved = [&] { return made.segment.control().worker.heap_reserved.load(); };
+  CHECK(reserved() == kFirstHeapBytes);
+  REQUIRE(made.segment.reserve_heap(1 << 20).has_value());
+  CHECK(reserved() == 1 << 20);
+  made.segment.close_descriptor();
+  CHECK(made.segment.reserve_heap(1 << 20).has_value());
+}
+
+TEST_CASE("a heap that is to grow after its name was removed says so") {
+  TestSegment made{{"behaviour", 1 << 20, 64 * 1024}};
+  made.segment.close_descriptor();
+  remove_segment(made.id);
+  const auto grown = made.segment.reserve_heap(1 << 20);
+  REQUIRE_FALSE(grown.has_value());
+  CHECK(contains(grown.error().what, made.id.path()));
+}
+
+TEST_CASE("a full /dev/shm is an error that names what is missing, and leaves nothing behind") {
+  // A limit on the size of files stands in for a full file system.
+  const SegmentId id = test::fresh_id();
+  const Wanted wanted{"behaviour", 64 * 1024, 64 * 1024};
+  const int status = in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{100 * 1024, 100 * 1024};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    return refusal(id, wanted).empty() ? 1 : 0;
+  });
+  CHECK(status == 0);
+  CHECK(TestSegment::make(id, wanted).header().magic.load() == kMagic);
+  remove_segment(id);
+}
