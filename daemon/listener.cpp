@@ -77,8 +77,7 @@ Result<void> clear_the_way(const std::filesystem::path& path, const sockaddr_un&
 
 Listener::Listener(boost::asio::io_context& loop, Commands& commands, DaemonFacts& facts,
                    resp::ParserLimits limits)
-    : loop_(loop),
-      commands_(commands),
+    : commands_(commands),
       facts_(facts),
       limits_(limits),
       acceptor_(loop),

@@ -36,7 +36,6 @@ class Listener {
  private:
   void accept();
 
-  boost::asio::io_context& loop_;
   Commands& commands_;
   DaemonFacts& facts_;
   resp::ParserLimits limits_;
