@@ -48,6 +48,9 @@ inline constexpr std::size_t kConnections = 10'000;
 // further commands from it until it has caught up.
 inline constexpr std::size_t kPendingReplies = 10'000;
 inline constexpr std::size_t kUnsentBytes = 16 * MiB;
+// Bytes that replies to commands read before that may add up to, one more reply not counted. Beyond:
+// the connection is closed.
+inline constexpr std::size_t kMostUnsentBytes = 128 * MiB;
 
 // --- Time ----------------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kCallTimeout{5'000};

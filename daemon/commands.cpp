@@ -55,9 +55,10 @@ std::span<const Commands::Entry> Commands::table() {
       Entry{"CALL", &Commands::call, -3},       Entry{"CAST", &Commands::cast, -3},
       Entry{"SEND", &Commands::send, -3},       Entry{"USE", &Commands::use, 2},
       Entry{"SUPERVISOR", &Commands::supervisor, -2}, Entry{"SYS", &Commands::sys, -3},
-      Entry{"PING", &Commands::ping, -1},       Entry{"HELLO", &Commands::hello, -1},
-      Entry{"INFO", &Commands::info, -1},       Entry{"COMMAND", &Commands::command, -1},
-      Entry{"CLIENT", &Commands::client, -2},   Entry{"QUIT", &Commands::quit, -1},
+      Entry{"PING", &Commands::ping, -1},       Entry{"ECHO", &Commands::echo, 2},
+      Entry{"HELLO", &Commands::hello, -1},     Entry{"INFO", &Commands::info, -1},
+      Entry{"COMMAND", &Commands::command, -1}, Entry{"CLIENT", &Commands::client, -2},
+      Entry{"QUIT", &Commands::quit, -1},
   };
   return kTable;
 }

@@ -76,6 +76,7 @@ class Commands {
   Outcome supervisor(Session& session, Arguments arguments, Instant start);
   Outcome sys(Session& session, Arguments arguments, Instant start);
   Outcome ping(Session& session, Arguments arguments, Instant start);
+  Outcome echo(Session& session, Arguments arguments, Instant start);
   Outcome hello(Session& session, Arguments arguments, Instant start);
   Outcome info(Session& session, Arguments arguments, Instant start);
   Outcome command(Session& session, Arguments arguments, Instant start);

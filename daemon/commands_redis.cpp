@@ -14,6 +14,12 @@ Outcome Commands::ping(Session& session, Arguments arguments, Instant) {
   return Outcome::kDone;
 }
 
+// How redis-cli --pipe learns that all of its commands were answered.
+Outcome Commands::echo(Session& session, Arguments arguments, Instant) {
+  session.reply(bulk_value(arguments[1]));
+  return Outcome::kDone;
+}
+
 Outcome Commands::hello(Session& session, Arguments arguments, Instant) {
   const auto fail = [&](std::string_view text) {
     session.reply(error_value(text));

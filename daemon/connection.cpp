@@ -1,5 +1,7 @@
 #include "daemon/connection.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -36,9 +38,10 @@ Connection::~Connection() { --facts_.connections; }
 // --- Reading -------------------------------------------------------------------------------------
 
 bool Connection::owes_too_much() const {
-  return replies_.pending() >= limits::kPendingReplies ||
-         sending_.size() + replies_.ready_bytes() >= limits::kUnsentBytes;
+  return replies_.pending() >= limits::kPendingReplies || unsent_bytes() >= limits::kUnsentBytes;
 }
+
+std::size_t Connection::unsent_bytes() const { return sending_.size() + replies_.bytes(); }
 
 void Connection::read() {
   if (reading_ || busy_ || input_state_ == Input::kEnded || !socket_.is_open() || owes_too_much())
@@ -146,9 +149,17 @@ ReplyTarget Connection::reserve_reply() {
   return {shared_from_this(), replies_.reserve(protocol)};
 }
 
-void Connection::cancel_reply() { replies_.cancel_last(); }
+void Connection::cancel_reply() {
+  if (socket_.is_open()) replies_.cancel_last();
+}
 
 void Connection::deliver(std::uint64_t slot, std::string_view value) {
+  if (!socket_.is_open()) return;
+  // What its calls are still owed can't be bounded by reading no more of them.
+  if (unsent_bytes() >= limits::kMostUnsentBytes) {
+    spdlog::warn("client {} asks for more than it reads; its connection is closed", id);
+    return close();
+  }
   replies_.fill(slot, value);
   flush_soon();
 }
@@ -194,6 +205,7 @@ void Connection::close() {
   busy_timer_.cancel();
   busy_ = false;
   socket_.close(ignored);
+  replies_ = {};  // calls still under way keep this object, for nothing
 }
 
 }  // namespace peeper::daemon

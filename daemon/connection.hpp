@@ -55,6 +55,7 @@ class Connection : public Session,
   void flush();
   void close();
   [[nodiscard]] bool owes_too_much() const;
+  [[nodiscard]] std::size_t unsent_bytes() const;
   void wait_while_busy();
 
   Socket socket_;

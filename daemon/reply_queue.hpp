@@ -20,6 +20,7 @@ class ReplyQueue {
     if (slots_.empty()) return append(value, protocol, ready_);
     Slot& slot = slots_.emplace_back(Slot{protocol, true, {}});
     append(value, protocol, slot.bytes);
+    held_bytes_ += slot.bytes.size();
   }
 
   // A reply to come; returns its slot for fill().
@@ -37,14 +38,19 @@ class ReplyQueue {
     Slot& filled = slots_[slot - first_];
     if (filled.ready) return;
     filled.ready = true;
-    if (slot != first_) return append(value, filled.protocol, filled.bytes);
+    if (slot != first_) {
+      append(value, filled.protocol, filled.bytes);
+      held_bytes_ += filled.bytes.size();
+      return;
+    }
     append(value, filled.protocol, ready_);
     for (pop(); !slots_.empty() && slots_.front().ready; pop()) ready_ += slots_.front().bytes;
   }
 
   // Bytes to be sent. The caller takes them.
   [[nodiscard]] std::string& ready() { return ready_; }
-  [[nodiscard]] std::size_t ready_bytes() const { return ready_.size(); }
+  // Of all replies that are there, also of those that wait behind one that isn't.
+  [[nodiscard]] std::size_t bytes() const { return ready_.size() + held_bytes_; }
   // Replies that are still to come, or wait behind one.
   [[nodiscard]] std::size_t pending() const { return slots_.size(); }
 
@@ -62,6 +68,7 @@ class ReplyQueue {
       resp::append_as_resp2(value, out);
   }
   void pop() {
+    held_bytes_ -= slots_.front().bytes.size();
     slots_.pop_front();
     ++first_;
   }
@@ -69,6 +76,7 @@ class ReplyQueue {
   std::deque<Slot> slots_;
   std::uint64_t first_ = 0;  // slot of slots_.front()
   std::string ready_;
+  std::size_t held_bytes_ = 0;  // in slots_
 };
 
 }  // namespace peeper::daemon

@@ -164,7 +164,10 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                           std::min<std::size_t>(packet.text_bytes, sizeof packet.text)};
   const std::string message{packet.message, ::strnlen(packet.message, sizeof packet.message)};
   const auto verdict = static_cast<segment::Verdict>(packet.verdict);
-  if (last_death_.observed != 0) {
+  if (last_end_was_normal_) {
+    spdlog::info("server {}: worker {} ended in order; state of sequence {} kept", name(),
+                 last_death_.incarnation, packet.sequence);
+  } else if (last_death_.observed != 0) {
     last_crash_ = cause;
     if (verdict == segment::Verdict::kDrop) last_crash_ += " in '" + message + "'";
     spdlog::warn("server {}: worker {} died: {}{}; state of sequence {} kept", name(),
@@ -178,6 +181,7 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                  verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
   }
   last_death_ = {};
+  last_end_was_normal_ = false;
   if (!attach_rings()) {
     keeper_->signal(SIGKILL);
     return happen({EventType::kKeeperFailed});
@@ -248,8 +252,12 @@ void Server::on_worker_exit(int wait_status) {
   worker_.reset();
   worker_timer_.cancel();
   drain();
-  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
+  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
+  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
+                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
+                          segment::Phase::kStopped;
   if (!normal) ++crashes_;
+  last_end_was_normal_ = normal;
   last_death_ = {launch::Request::kRecover, static_cast<std::uint32_t>(segment::Observed::kSeen),
                  wait_status, incarnation_};
   happen({EventType::kWorkerDied, false, normal});
@@ -271,7 +279,7 @@ void Server::settle_start() {
 void Server::announce_down() {
   drain();
   spdlog::error("server {} is down: {}", name(), down_text());
-  fail_calls(down_text());
+  fail_calls(down_text() + "; what its mailbox holds is handled when it is back");
   offer_room();
   settle_start();
 }
@@ -307,7 +315,8 @@ std::string Server::down_text() const {
 
 std::string Server::too_big_text() const {
   return "TOOBIG " + name() + ": a message may fill at most half of its mailbox of " +
-         std::to_string(section_.mailbox_bytes) + " bytes; raise 'mailbox'";
+         std::to_string(rings_ ? rings_->segment().mailbox().bytes() : section_.mailbox_bytes) +
+         " bytes; raise 'mailbox'";
 }
 
 Server::Facts Server::facts() {
@@ -324,7 +333,14 @@ Server::Facts Server::facts() {
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_relaxed) == facts.sequence + 1;
-    facts.heap_reserved = control.worker.heap_reserved.load(std::memory_order_relaxed);
+    const segment::WorkerStatus& worker = control.worker;
+    facts.heap_reserved = worker.heap_reserved.load(std::memory_order_relaxed);
+    facts.heap_used = worker.heap_used.load(std::memory_order_relaxed);
+    facts.heap_high_water = worker.heap_high_water.load(std::memory_order_relaxed);
+    facts.journal_faults = worker.faults.load(std::memory_order_relaxed);
+    facts.journal_copies = worker.copies.load(std::memory_order_relaxed);
+    facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
+    facts.break_even = worker.break_even.load(std::memory_order_relaxed);
   }
   switch (life_.goal) {
     case Goal::kDown: facts.state = "down"; break;

@@ -80,7 +80,13 @@ class Server {
     bool in_message;         // a callback runs, or ran when the worker died
     std::size_t calls;       // waiting for their reply
     std::uint64_t sequence;
-    std::uint64_t heap_reserved;
+    std::uint64_t heap_reserved;    // bytes, as those below
+    std::uint64_t heap_used;
+    std::uint64_t heap_high_water;
+    std::uint64_t journal_faults;   // pages, of this incarnation
+    std::uint64_t journal_copies;
+    std::uint64_t hot_pages;
+    std::uint64_t break_even;
     std::string last_crash;  // empty: none
   };
   [[nodiscard]] Facts facts();
@@ -145,6 +151,7 @@ class Server {
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;
   launch::ToKeeper last_death_{};  // what the next recovery is told
+  bool last_end_was_normal_ = false;
   std::string last_crash_;
   std::string failure_;  // why it is down, in the keeper's or the worker's words
   std::function<void()> settled_;

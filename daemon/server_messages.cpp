@@ -72,7 +72,7 @@ void Server::watch_bell() {
                        if (status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
                            status.phase.load(std::memory_order_acquire) ==
                                segment::Phase::kReady) {
-                         worker_timer_.cancel();
+                         if (life_.goal == Goal::kRun) worker_timer_.cancel();  // of init
                          happen({EventType::kWorkerReady});
                        }
                      }

@@ -53,8 +53,8 @@ void report_failure(int control, const Failure& failure) {
   send(control, packet);
 }
 
-Keeper::Keeper(UniqueFd control, segment::Segment segment)
-    : control_(std::move(control)), segment_(std::move(segment)) {}
+Keeper::Keeper(UniqueFd control, segment::Segment segment, std::uint64_t state_bytes)
+    : control_(std::move(control)), segment_(std::move(segment)), state_bytes_(state_bytes) {}
 
 int Keeper::run() {
   launch::ToDaemon attached{};
@@ -90,6 +90,7 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
                              request.incarnation};
   const auto rolled_back = segment::roll_back(segment_);
   if (!rolled_back) return rolled_back.error();
+  if (const auto raised = segment_.raise_limit(state_bytes_); !raised) return raised.error();
 
   Result<segment::Settled> settled = Failure{};
   const bool in_time = wait_until([&] {

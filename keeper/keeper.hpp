@@ -13,17 +13,20 @@ namespace peeper::keeper {
 
 class Keeper {
  public:
-  Keeper(UniqueFd control, segment::Segment segment);
+  // `state_bytes`: the limit the heap is to have, at least.
+  Keeper(UniqueFd control, segment::Segment segment, std::uint64_t state_bytes);
 
   // Until the daemon says stop or is gone. Returns the exit status.
   int run();
 
  private:
-  // Blocks until no worker can write any more, then rolls back and settles.
+  // Blocks until no worker can write any more, then rolls back, gives the heap the limit it is to
+  // have, and settles.
   Result<launch::ToDaemon> recover(const launch::ToKeeper& request);
 
   UniqueFd control_;
   segment::Segment segment_;
+  std::uint64_t state_bytes_;
 };
 
 // Tells the daemon what went wrong, before there is a Keeper or when it gives up.

@@ -52,5 +52,5 @@ int main(int argc, char** argv) {
   }
   if (const auto kept = segment->keep_to_this_process(); !kept)
     spdlog::warn("{}", kept.error().what);
-  return keeper::Keeper{std::move(control), *std::move(segment)}.run();
+  return keeper::Keeper{std::move(control), *std::move(segment), options.wanted.state_bytes}.run();
 }

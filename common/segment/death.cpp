@@ -36,7 +36,7 @@ CrashReport read_crash(const CrashRecord& record, std::uint32_t incarnation) {
   report.signal = record.signal;
   report.address = record.address;
   report.has_address = is_fault(record.signal, record.code);
-  report.stack_overflow = record.stack_overflow == 1;
+  report.hint = record.hint;
   const std::size_t bytes = std::min<std::size_t>(record.text_bytes, sizeof record.text);
   report.text = printable({record.text, bytes}, limits::kCrashTextBytes);
   return report;
@@ -49,7 +49,9 @@ std::string describe(const Death& death, const CrashReport& report) {
     std::string text = signal_name(signal);
     if (report.kind == CrashKind::kSignal && report.signal == signal && report.has_address) {
       text += " at " + hexadecimal(report.address);
-      if (report.stack_overflow) text += " (stack overflow)";
+      if (report.hint == FaultHint::kStackOverflow) text += " (stack overflow)";
+      if (report.hint == FaultHint::kHeapWrite)
+        text += " (write to the state outside of a message, or from another thread)";
     }
     return text;
   }

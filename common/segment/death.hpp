@@ -28,7 +28,7 @@ struct CrashReport {
   int signal = 0;
   std::uint64_t address = 0;
   bool has_address = false;
-  bool stack_overflow = false;
+  FaultHint hint = FaultHint::kNone;
   std::string text;
 };
 [[nodiscard]] CrashReport read_crash(const CrashRecord& record, std::uint32_t incarnation);

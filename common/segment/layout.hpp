@@ -7,7 +7,8 @@
 //   mailbox     ring of messages   daemon → worker          (a power of two bytes)
 //   replies     ring of replies    worker → daemon          (a power of two bytes)
 //   heap        State and all it owns, the allocator included      (sparse, grows in steps)
-//   journal     page numbers, then page images                     (sparse, grows with the heap)
+//   journal     page numbers, then page images                     (sparse, grows with the heap;
+//               moves up when state_size is raised)
 //
 // The daemon maps up to the end of the replies, keeper and worker map everything. "Writer" names
 // the one process that stores a field; while no worker lives the keeper stands in for it. All
@@ -47,22 +48,31 @@ struct Fingerprint {
 };
 static_assert(sizeof(Fingerprint) == 512);
 
-// Writer: the keeper, at creation; magic last, so a segment without it was never finished.
-struct Header {
-  Atomic64 magic;
-  std::uint32_t layout_version;
-  std::uint32_t page_bytes;
+// Where the parts lie.
+struct Plan {
   std::uint64_t total_bytes;
   Extent mailbox;
   Extent replies;
   Extent heap;           // bytes: the limit, state_size; what is reserved is in Control
   Extent journal_index;  // one u32 a heap page
   Extent journal_pages;  // as many bytes as the heap
+};
+static_assert(sizeof(Plan) == 88);
+
+// Writer: the keeper, at creation; magic last, so a segment without it was never finished.
+struct Header {
+  Atomic64 magic;
+  std::uint32_t layout_version;
+  std::uint32_t page_bytes;
+  // One of the two plans holds. A larger heap is planned in the other one, and becomes true at the
+  // store of `current`, as a transaction does at `committed`.
+  Plan plans[2];
+  Atomic64 current;      // 0 or 1
   char server[128];      // zero-terminated
   char behaviour[512];   // zero-terminated; as configured
   Fingerprint fingerprint;
 };
-static_assert(offsetof(Header, fingerprint) == 744 && sizeof(Header) <= kPageBytes);
+static_assert(offsetof(Header, fingerprint) == 840 && sizeof(Header) <= kPageBytes);
 
 // One of the two outcomes that COMMIT chooses between; the sequence's lowest bit is its index.
 // Writer: the worker.
@@ -103,7 +113,14 @@ struct alignas(64) WorkerStatus {
   Atomic32 incarnation;
   std::atomic<Phase> phase;
   Atomic64 heap_reserved;  // bytes of the heap, and of the journal's pages, that have memory
-  std::uint64_t reserved[6];
+  // As of the last message; for whoever looks.
+  Atomic64 heap_used;
+  Atomic64 heap_high_water;
+  Atomic64 faults;  // of this incarnation: first writes to protected pages
+  Atomic64 copies;  // of this incarnation: hot pages saved before messages
+  Atomic32 hot_pages;
+  Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
+  std::uint64_t reserved[1];
 };
 
 struct MailboxEnds {
@@ -148,6 +165,13 @@ enum class CrashKind : std::uint32_t {
   kRefused = 3,    // text: this worker cannot run at all; starting it again would not help
 };
 
+// What the address of a SIGSEGV tells beside itself.
+enum class FaultHint : std::uint32_t {
+  kNone = 0,
+  kStackOverflow = 1,
+  kHeapWrite = 2,  // a write to the heap that no running message may make
+};
+
 // Writer: the worker, as it dies; `incarnation` last. Every field is checked by its readers.
 struct CrashRecord {
   Atomic32 incarnation;  // whose record this is
@@ -155,7 +179,7 @@ struct CrashRecord {
   std::int32_t signal;
   std::int32_t code;      // si_code
   std::uint64_t address;  // si_addr
-  std::uint32_t stack_overflow;
+  FaultHint hint;
   std::uint32_t text_bytes;
   char text[512];
 };

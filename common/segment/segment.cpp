@@ -55,26 +55,34 @@ Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
                         error);
 }
 
-struct Offsets {
-  Extent mailbox, replies, heap, journal_index, journal_pages;
-  std::uint64_t total;
-};
-
-Offsets lay_out(const Wanted& wanted) {
+Plan lay_out(const Wanted& wanted) {
   const std::uint64_t ring = std::bit_ceil(page_up(wanted.mailbox_bytes));
   const std::uint64_t heap = page_up(wanted.state_bytes);
-  Offsets o{};
+  Plan plan{};
   std::uint64_t next = kRingsOffset;
   const auto take = [&next](std::uint64_t bytes) {
     return Extent{std::exchange(next, next + page_up(bytes)), bytes};
   };
-  o.mailbox = take(ring);
-  o.replies = take(ring);
-  o.heap = take(heap);
-  o.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
-  o.journal_pages = take(heap);
-  o.total = next;
-  return o;
+  plan.mailbox = take(ring);
+  plan.replies = take(ring);
+  plan.heap = take(heap);
+  plan.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
+  plan.journal_pages = take(heap);
+  plan.total_bytes = next;
+  return plan;
+}
+
+// Memory for the part [from, to) of the heap, and for its pages' place in the journal.
+Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan, std::uint64_t from,
+                                std::uint64_t to) {
+  const std::uint64_t entry = sizeof(std::uint32_t);
+  const Extent parts[] = {
+      {plan.heap.offset + from, to - from},
+      {plan.journal_index.offset + from / kPageBytes * entry, (to - from) / kPageBytes * entry},
+      {plan.journal_pages.offset + from, to - from}};
+  for (const Extent& part : parts)
+    if (const auto kept = reserve(fd, id, part); !kept) return kept;
+  return {};
 }
 
 bool is_inside(Extent extent, std::uint64_t total) {
@@ -139,8 +147,9 @@ Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wante
   struct stat facts {};
   if (::fstat(segment.descriptor(), &facts) != 0)
     return system_failure("cannot look at " + id.path(), errno);
-  bool unfinished = facts.st_size < static_cast<off_t>(kRingsOffset);
-  if (!unfinished) {
+  // Only an empty one, or one without its magic; anything else is somebody's and stays.
+  bool unfinished = facts.st_size == 0;
+  if (facts.st_size >= static_cast<off_t>(kRingsOffset)) {
     if (const auto mapped = segment.map(kPageBytes); !mapped) return mapped.error();
     unfinished = segment.header().magic.load(std::memory_order_acquire) == 0;
   }
@@ -154,36 +163,58 @@ Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wante
 // Everything in place before the magic makes it a segment: who dies in between leaves something
 // that the next keeper recognises as unfinished.
 Result<void> Segment::initialise(const Wanted& wanted) {
-  const Offsets o = lay_out(wanted);
+  plan_ = lay_out(wanted);
   const int fd = descriptor();
-  const auto size_of = [&](std::uint64_t bytes) -> Result<void> {
-    if (::ftruncate(fd, static_cast<off_t>(bytes)) == 0) return {};
-    return system_failure("cannot size segment " + id_.path() + " to " + mib(bytes), errno);
-  };
-  if (const auto emptied = size_of(0); !emptied) return emptied;
-  if (const auto sized = size_of(o.total); !sized) return sized;
+  if (const auto emptied = resize(0); !emptied) return emptied;
+  if (const auto sized = resize(plan_.total_bytes); !sized) return sized;
   const auto give_up = [&](Failure failure) -> Result<void> {
-    [[maybe_unused]] const auto ignored = size_of(0);
+    [[maybe_unused]] const auto ignored = resize(0);
     return failure;
   };
-  if (const auto kept = reserve(fd, id_, {0, o.heap.offset}); !kept) return give_up(kept.error());
-  if (const auto mapped = map(o.total); !mapped) return give_up(mapped.error());
+  if (const auto kept = reserve(fd, id_, {0, plan_.heap.offset}); !kept)
+    return give_up(kept.error());
+  if (const auto mapped = map(plan_.total_bytes); !mapped) return give_up(mapped.error());
 
   Header& h = header();
   h.layout_version = kLayoutVersion;
   h.page_bytes = kPageBytes;
-  h.total_bytes = o.total;
-  h.mailbox = o.mailbox;
-  h.replies = o.replies;
-  h.heap = o.heap;
-  h.journal_index = o.journal_index;
-  h.journal_pages = o.journal_pages;
+  h.plans[0] = plan_;
   id_.server.copy(h.server, sizeof h.server - 1);
   wanted.behaviour.copy(h.behaviour, sizeof h.behaviour - 1);
-  const std::uint64_t first = std::min<std::uint64_t>(kFirstHeapBytes, o.heap.bytes);
+  const std::uint64_t first = std::min<std::uint64_t>(kFirstHeapBytes, plan_.heap.bytes);
   if (const auto kept = reserve_heap(first); !kept) return give_up(kept.error());
   h.magic.store(kMagic, std::memory_order_release);
   return {};
+}
+
+Result<void> Segment::resize(std::uint64_t bytes) const {
+  if (::ftruncate(descriptor(), static_cast<off_t>(bytes)) == 0) return {};
+  return system_failure("cannot size segment " + id_.path() + " to " + mib(bytes), errno);
+}
+
+// The heap stays where it is and the journal moves up behind it. The journal is forgotten first:
+// after a recovery it holds nothing that is needed, and its old place becomes heap.
+Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
+  if (page_up(state_bytes) <= plan_.heap.bytes) return {};
+  const Plan larger = lay_out({{}, state_bytes, plan_.mailbox.bytes});
+  const int fd = descriptor();
+  const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
+  control().journal.sequence.store(0, std::memory_order_seq_cst);
+  if (const auto sized = resize(larger.total_bytes); !sized) return sized;
+  if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept) return kept;
+  const Extent old_journal = plan_.journal_index;
+  Header& h = header();
+  const std::uint64_t next = 1 - h.current.load(std::memory_order_relaxed);
+  h.plans[next] = larger;
+  h.current.store(next, std::memory_order_seq_cst);
+  // What is heap now, and not reserved yet, need not hold memory. If this is not reached, or fails,
+  // it does, and is used when the heap grows.
+  const std::uint64_t heap_end = larger.heap.offset + larger.heap.bytes;
+  [[maybe_unused]] const int punched =
+      ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(old_journal.offset),
+                  static_cast<off_t>(heap_end - old_journal.offset));
+  return attach(View::kWhole);
 }
 
 Result<void> Segment::map(std::uint64_t bytes) {
@@ -214,32 +245,32 @@ Result<void> Segment::attach(View view) {
     return refuse("has layout version " + std::to_string(header().layout_version) +
                   ", this peeper knows version " + std::to_string(kLayoutVersion) +
                   ": use the peeper that made it");
-  Offsets o{};
-  o.mailbox = header().mailbox;
-  o.replies = header().replies;
-  o.heap = header().heap;
-  o.journal_index = header().journal_index;
-  o.journal_pages = header().journal_pages;
-  o.total = header().total_bytes;
-  const std::uint64_t heap_pages = o.heap.bytes / kPageBytes;
-  const bool sane = o.total == file_bytes && is_inside(o.mailbox, o.total) &&
-                    is_inside(o.replies, o.total) && is_inside(o.heap, o.total) &&
-                    is_inside(o.journal_index, o.total) && is_inside(o.journal_pages, o.total) &&
-                    std::has_single_bit(o.mailbox.bytes) && std::has_single_bit(o.replies.bytes) &&
-                    o.heap.bytes % kPageBytes == 0 && o.mailbox.offset < o.replies.offset &&
-                    o.replies.offset < o.heap.offset &&
-                    o.journal_index.bytes / sizeof(std::uint32_t) >= heap_pages &&
-                    o.journal_pages.bytes >= o.heap.bytes;
+  const std::uint64_t current = header().current.load(std::memory_order_acquire);
+  if (current > 1) return refuse("has a damaged header");
+  const Plan p = header().plans[current];
+  const std::uint64_t heap_pages = p.heap.bytes / kPageBytes;
+  // The file is longer where a larger heap was planned and never came true.
+  const bool sane = p.total_bytes <= file_bytes && is_inside(p.mailbox, p.total_bytes) &&
+                    is_inside(p.replies, p.total_bytes) && is_inside(p.heap, p.total_bytes) &&
+                    is_inside(p.journal_index, p.total_bytes) &&
+                    is_inside(p.journal_pages, p.total_bytes) &&
+                    std::has_single_bit(p.mailbox.bytes) && std::has_single_bit(p.replies.bytes) &&
+                    p.heap.bytes % kPageBytes == 0 && p.mailbox.offset < p.replies.offset &&
+                    p.replies.offset < p.heap.offset &&
+                    p.heap.offset < p.journal_index.offset &&
+                    p.journal_index.bytes / sizeof(std::uint32_t) >= heap_pages &&
+                    p.journal_pages.bytes >= p.heap.bytes;
   if (!sane) return refuse("has a damaged header");
 
-  if (const auto mapped = map(view == View::kWhole ? o.total : o.heap.offset); !mapped)
+  if (const auto mapped = map(view == View::kWhole ? p.total_bytes : p.heap.offset); !mapped)
     return mapped;
-  mailbox_ = {at<std::byte>(o.mailbox.offset), o.mailbox.bytes};
-  replies_ = {at<std::byte>(o.replies.offset), o.replies.bytes};
+  plan_ = p;
+  mailbox_ = {at<std::byte>(p.mailbox.offset), p.mailbox.bytes};
+  replies_ = {at<std::byte>(p.replies.offset), p.replies.bytes};
   if (view == View::kWhole) {
-    heap_ = {at<std::byte>(o.heap.offset), o.heap.bytes};
-    journal_index_ = {at<std::uint32_t>(o.journal_index.offset), heap_pages};
-    journal_pages_ = at<std::byte>(o.journal_pages.offset);
+    heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
+    journal_index_ = {at<std::uint32_t>(p.journal_index.offset), heap_pages};
+    journal_pages_ = at<std::byte>(p.journal_pages.offset);
   }
   return {};
 }
@@ -256,11 +287,13 @@ std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
     return differs("the name", "'" + text_of(h.server) + "'", "'" + id_.server + "'");
   if (text_of(h.behaviour) != wanted.behaviour)
     return differs("behaviour", "'" + text_of(h.behaviour) + "'", "'" + wanted.behaviour + "'");
-  const Offsets o = lay_out(wanted);
-  if (h.heap.bytes != o.heap.bytes)
-    return differs("state_size", std::to_string(h.heap.bytes), std::to_string(o.heap.bytes));
-  if (h.mailbox.bytes != o.mailbox.bytes)
-    return differs("mailbox", std::to_string(h.mailbox.bytes), std::to_string(o.mailbox.bytes));
+  const Plan asks = lay_out(wanted);
+  if (plan_.heap.bytes > asks.heap.bytes)
+    return differs("state_size", std::to_string(plan_.heap.bytes),
+                   std::to_string(asks.heap.bytes));
+  if (plan_.mailbox.bytes != asks.mailbox.bytes)
+    return differs("mailbox", std::to_string(plan_.mailbox.bytes),
+                   std::to_string(asks.mailbox.bytes));
   return std::nullopt;
 }
 
@@ -294,7 +327,6 @@ Result<void> Segment::keep_to_this_process() {
 }
 
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {
-  const Header& h = header();
   const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
   if (bytes <= reserved) return {};
   bip::shared_memory_object again;
@@ -309,14 +341,7 @@ Result<void> Segment::reserve_heap(std::uint64_t bytes) {
       return Failure{"segment " + id_.path() + " was removed while in use", ENOENT};
   }
   const int fd = descriptor() < 0 ? again.get_mapping_handle().handle : descriptor();
-  const std::uint64_t more = bytes - reserved;
-  const std::uint64_t entry = sizeof(std::uint32_t);
-  const Extent parts[] = {
-      {h.heap.offset + reserved, more},
-      {h.journal_index.offset + reserved / kPageBytes * entry, more / kPageBytes * entry},
-      {h.journal_pages.offset + reserved, more}};
-  for (const Extent& part : parts)
-    if (const auto kept = reserve(fd, id_, part); !kept) return kept;
+  if (const auto kept = reserve_heap_pages(fd, id_, plan_, reserved, bytes); !kept) return kept;
   control().worker.heap_reserved.store(bytes, std::memory_order_release);
   return {};
 }

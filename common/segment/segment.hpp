@@ -50,6 +50,7 @@ class Segment {
   // The keeper's way in: opens the server's segment, or creates it, as its only keeper. A segment
   // that was never finished is made anew; one that is not what is wanted is refused, untouched.
   // Blocks up to `patience` while an earlier keeper is still dying.
+  // A limit below the wanted one is no mismatch: see raise_limit().
   static Result<Segment> open_or_create(const SegmentId& id, const Wanted& wanted,
                                         std::chrono::milliseconds patience);
   static Result<Segment> open(const SegmentId& id, View view);
@@ -69,7 +70,14 @@ class Segment {
   // missing later. On failure nothing has changed.
   Result<void> reserve_heap(std::uint64_t bytes);
 
+  // Gives the heap a higher limit and maps it anew: pointers into this mapping are void after it.
+  // For the keeper, after roll_back(), while there is no worker. Whoever dies in between leaves the
+  // old limit or the new one. No effect if the limit is that high already.
+  Result<void> raise_limit(std::uint64_t state_bytes);
+
   [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
+  // The plan this mapping was made by: a copy that was checked.
+  [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] Control& control() const { return *at<Control>(kControlOffset); }
   [[nodiscard]] CrashRecord& crash() const { return *at<CrashRecord>(kCrashOffset); }
   [[nodiscard]] const Ring& mailbox() const { return mailbox_; }
@@ -90,6 +98,7 @@ class Segment {
   static Result<Segment> open_object(const SegmentId& id, IfMissing if_missing);
   Result<void> initialise(const Wanted& wanted);
   Result<void> map(std::uint64_t bytes);
+  Result<void> resize(std::uint64_t bytes) const;
   Result<void> attach(View view);
   [[nodiscard]] std::optional<Failure> mismatch(const Wanted& wanted) const;
   [[nodiscard]] int descriptor() const { return object_.get_mapping_handle().handle; }
@@ -101,6 +110,7 @@ class Segment {
 
   SegmentId id_;
   std::uint64_t inode_ = 0;
+  Plan plan_{};
   boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;
   Ring mailbox_;

@@ -15,6 +15,8 @@ bool listens_only_to_log(const ServerSection& server) {
 using D = DaemonSection;
 constexpr Unsupported<DaemonSection> kInDaemon[] = {
     {"strategy", is_default<&D::strategy>, "\"one_for_one\""},
+    {"max_restarts", is_default<&D::max_restarts>, "3"},
+    {"max_seconds", is_default<&D::max_seconds>, "5"},
 };
 
 using S = ServerSection;

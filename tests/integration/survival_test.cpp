@@ -53,6 +53,18 @@ struct Load {
   std::string surprise;      // an answer that should not be
 };
 
+// Threads that end with the test, also with one that fails.
+struct Clients {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  void end() {
+    stop = true;
+    for (std::thread& thread : threads)
+      if (thread.joinable()) thread.join();
+  }
+  ~Clients() { end(); }
+};
+
 void take_answer(Load& load, const Result<resp::Reply>& reply) {
   if (!reply) {
     ++load.unclear;
@@ -132,17 +144,17 @@ TEST_CASE("casts that were accepted are executed though all processes are killed
 }
 
 TEST_CASE("under load, any of the three processes may be killed, alone and together") {
-  const unsigned seed = std::random_device{}();
+  const std::uint32_t seed = fresh_seed();
   CAPTURE(seed);
   std::mt19937 random{seed};
   Instance peeperd{counter_config()};
   peeperd.start();
 
-  std::atomic<bool> stop{false};
   std::vector<Load> loads(4);
-  std::vector<std::thread> clients;
+  Clients clients;
+  const std::atomic<bool>& stop = clients.stop;
   for (Load& load : loads)
-    clients.emplace_back([&] {
+    clients.threads.emplace_back([&] {
       while (!stop) {
         auto client = Client::connect(peeperd.socket(), std::chrono::milliseconds{200});
         if (!client) continue;  // peeperd is being started again
@@ -164,25 +176,24 @@ TEST_CASE("under load, any of the three processes may be killed, alone and toget
       REQUIRE(peeperd.talk()({"CALL", "counter", "state"}).front() != '-');
     }
   }
-  stop = true;
-  for (std::thread& client : clients) client.join();
+  clients.end();
   check_sum(loads, std::stoll(peeperd.talk()({"CALL", "counter", "state"})));
   peeperd.stop();
 }
 
 TEST_CASE("8 clients pipeline calls while the worker is killed 200 times") {
-  const unsigned seed = std::random_device{}();
+  const std::uint32_t seed = fresh_seed();
   CAPTURE(seed);
   std::mt19937 random{seed};
   Instance peeperd{counter_config()};
   peeperd.start();
 
-  std::atomic<bool> stop{false};
   std::atomic<std::int64_t> answers{0};
   std::vector<Load> loads(8);
-  std::vector<std::thread> clients;
+  Clients clients;
+  const std::atomic<bool>& stop = clients.stop;
   for (Load& load : loads)
-    clients.emplace_back([&] {
+    clients.threads.emplace_back([&] {
       auto client = Client::connect(peeperd.socket(), kPatience);
       while (!stop) {
         constexpr int kDepth = 32;
@@ -195,18 +206,16 @@ TEST_CASE("8 clients pipeline calls while the worker is killed 200 times") {
       }
     });
   Talk killer = peeperd.talk();
-  for (int kills = 0; kills < 200; ++kills) {
+  // Counted by the daemon: a kill may hit a worker that is dying already.
+  while (peeperd.fact("counter", "crashes") < 200) {
     // At a random moment: after a random number of answers.
     const std::int64_t until = answers + random() % 300;
     peeperd.await([&] { return answers >= until; });
     const std::string killed = killer({"SYS", "KILL", "counter"});
     // Between two workers there is none.
     REQUIRE((killed == "OK" || killed == "-DOWN counter: it has no worker now"));
-    if (killed != "OK") --kills;
   }
-  stop = true;
-  for (std::thread& client : clients) client.join();
-  CHECK(peeperd.fact("counter", "crashes") >= 190);
+  clients.end();
   for (const Load& load : loads) CHECK(load.acknowledged > 0);
   check_sum(loads, std::stoll(killer({"CALL", "counter", "state"})));
   peeperd.stop();
@@ -236,14 +245,13 @@ TEST_CASE("a server that hangs or crashes all the time does not delay another") 
   CHECK(talk({"SYS", "KILL", "bad"}) == "OK");
   CHECK(hanger.receive() == "-CRASHED bad: SIGKILL in 'hang'");
 
-  std::atomic<bool> stop{false};
-  std::thread crasher([&] {
+  Clients crasher;
+  crasher.threads.emplace_back([&] {
     auto client = Client::connect(peeperd.socket(), kPatience);
-    while (!stop) (void)client->command({"CALL", "bad", "segv"}, kPatience);
+    while (!crasher.stop) (void)client->command({"CALL", "bad", "segv"}, kPatience);
   });
   const auto beside_crashes = median_of_calls();
-  stop = true;
-  crasher.join();
+  crasher.end();
   const auto us = [](auto time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
   };

@@ -234,6 +234,7 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
 
 TEST_CASE("replies leave in the order of their commands, whatever order they come in") {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
     std::mt19937_64 random{seed};
     ReplyQueue queue;
     std::string expected;

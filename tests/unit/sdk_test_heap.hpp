@@ -82,9 +82,11 @@ class TestHeap {
     return memory;
   }
   static void deallocate(void* memory) noexcept { current_->buffer_->deallocate(memory); }
+  static void touch(const void*, std::size_t) {}
 
   static inline TestHeap* current_ = nullptr;
-  static constexpr abi::Host host_{sizeof(abi::Host), abi::kSdkVersion, &allocate, &deallocate};
+  static constexpr abi::Host host_{sizeof(abi::Host), abi::kSdkVersion, &allocate, &deallocate,
+                                   &touch};
 
   std::size_t bytes_;
   UniqueFd file_;

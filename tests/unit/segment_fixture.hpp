@@ -43,7 +43,7 @@ struct TestSegment {
 
   // Everything from the header to the journal's end.
   [[nodiscard]] std::span<std::byte> bytes() const {
-    return {reinterpret_cast<std::byte*>(&segment.header()), segment.header().total_bytes};
+    return {reinterpret_cast<std::byte*>(&segment.header()), segment.plan().total_bytes};
   }
   [[nodiscard]] std::vector<std::byte> heap() const {
     return {segment.heap().begin(), segment.heap().end()};

@@ -229,11 +229,11 @@ TEST_CASE("a death is described by what is known of it") {
   CHECK(describe({Observed::kSeen, SIGKILL, 1}, report) == "SIGKILL");
   CHECK(describe({Observed::kSeen, 3 << 8, 1}, report) == "exit status 3");
   CHECK(describe({Observed::kNobodySaw, 0, 0}, report) == "died while no daemon watched");
-  report = {CrashKind::kSignal, SIGSEGV, 0x10, true, true, ""};
+  report = {CrashKind::kSignal, SIGSEGV, 0x10, true, FaultHint::kStackOverflow, ""};
   CHECK(describe({Observed::kSeen, SIGSEGV, 1}, report) == "SIGSEGV at 0x10 (stack overflow)");
   // A record that contradicts the wait status is not believed.
   CHECK(describe({Observed::kSeen, SIGBUS, 1}, report) == "SIGBUS");
-  report = {CrashKind::kException, 0, 0, false, false, "std::runtime_error: boom"};
+  report = {CrashKind::kException, 0, 0, false, FaultHint::kNone, "std::runtime_error: boom"};
   CHECK(describe({Observed::kSeen, kExitException << 8, 1}, report) == "std::runtime_error: boom");
   CHECK(describe({Observed::kSeen, 1 << 8, 1}, report) == "exit status 1");
 }

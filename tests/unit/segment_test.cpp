@@ -44,7 +44,7 @@ TEST_CASE("a segment is private to its user and has its first memory reserved") 
   struct stat facts {};
   REQUIRE(::stat(made.id.path().c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0600);
-  CHECK(static_cast<std::uint64_t>(facts.st_size) == made.segment.header().total_bytes);
+  CHECK(static_cast<std::uint64_t>(facts.st_size) == made.segment.plan().total_bytes);
   // All of it but what the heap has not grown into yet.
   CHECK(facts.st_blocks * 512 >= static_cast<long>(kRingsOffset + 4 * 64 * 1024));
 }
@@ -69,8 +69,8 @@ TEST_CASE("a segment that is not what the configuration wants is refused and lef
   const std::string behaviour = refusal(id, {"another", 64 * 1024, 64 * 1024});
   CHECK(contains(behaviour, "has behaviour 'behaviour', the configuration asks for 'another'"));
   CHECK(contains(behaviour, "rm /dev/shm/" + id.name()));
-  CHECK(contains(refusal(id, {"behaviour", 128 * 1024, 64 * 1024}),
-                 "has state_size 65536, the configuration asks for 131072"));
+  CHECK(contains(refusal(id, {"behaviour", 60 * 1024, 64 * 1024}),
+                 "has state_size 65536, the configuration asks for 61440"));
   CHECK(contains(refusal(id, {"behaviour", 64 * 1024, 128 * 1024}), "has mailbox 65536"));
   CHECK(TestSegment::make(id, test::small_segment()).heap()[0] == std::byte{1});
   remove_segment(id);
@@ -103,12 +103,13 @@ TEST_CASE("a damaged header is refused, whatever it says") {
     }
     return refusal(id, test::small_segment());
   };
-  CHECK(contains(damage([](Header& h) { h.heap.offset = ~0ULL - 4095; }), "damaged header"));
-  CHECK(contains(damage([](Header& h) { h.heap.bytes = 1ULL << 60; }), "damaged header"));
-  CHECK(contains(damage([](Header& h) { h.mailbox.bytes = 4097; }), "damaged header"));
-  CHECK(contains(damage([](Header& h) { h.total_bytes += 4096; }), "damaged header"));
-  CHECK(contains(damage([](Header& h) { h.journal_index.bytes = 4; }), "damaged header"));
-  CHECK(contains(damage([](Header& h) { h.replies.offset = 0; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].heap.offset = ~0ULL - 4095; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].heap.bytes = 1ULL << 60; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].mailbox.bytes = 4097; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].total_bytes += 4096; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].journal_index.bytes = 4; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.plans[0].replies.offset = 0; }), "damaged header"));
+  CHECK(contains(damage([](Header& h) { h.current.store(2); }), "damaged header"));
   remove_segment(id);
 }
 
@@ -188,6 +189,46 @@ TEST_CASE("heap that is reserved grows in steps up to the limit and no further")
   CHECK(reserved() == 1 << 20);
   made.segment.close_descriptor();
   CHECK(made.segment.reserve_heap(1 << 20).has_value());
+}
+
+TEST_CASE("a higher limit keeps the heap and what it holds") {
+  const SegmentId id = test::fresh_id();
+  for (const std::uint64_t limit : {64 * 1024, 100 * 1024, 1024 * 1024, 1024 * 1024, 64 << 20}) {
+    auto made = TestSegment::make(id, {"behaviour", limit, 64 * 1024});
+    const auto before = std::vector<std::byte>(made.heap().begin(), made.heap().end());
+    REQUIRE(made.raise_limit(limit).has_value());
+    REQUIRE(made.heap().size() == limit);
+    CHECK(std::memcmp(made.heap().data(), before.data(), 64 * 1024) == 0);
+    CHECK(made.control().worker.heap_reserved.load() == 64 * 1024);
+    // The journal works where it is now.
+    std::memset(made.heap().data(), static_cast<int>(limit % 251), 64 * 1024);
+    const std::vector<std::byte> kept(made.heap().begin(), made.heap().begin() + 64 * 1024);
+    Transaction transaction{made};
+    transaction.begin(Channel::kInit, 0, 1);
+    transaction.journal().save(0, 16);
+    std::memset(made.heap().data(), 0xEE, 64 * 1024);
+    REQUIRE(roll_back(made).has_value());
+    CHECK(std::memcmp(made.heap().data(), kept.data(), kept.size()) == 0);
+  }
+  CHECK(contains(refusal(id, {"behaviour", 1024 * 1024, 64 * 1024}), "has state_size 67108864"));
+  remove_segment(id);
+}
+
+TEST_CASE("a limit that can't be raised for lack of memory stays as it was") {
+  TestSegment made;
+  std::memset(made.segment.heap().data(), 7, 64 * 1024);
+  const int status = in_child([&] {
+    auto keeper = Segment::open(made.id, View::kWhole);
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{1 << 20, 1 << 20};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    return keeper->raise_limit(64 << 20).has_value() ? 1 : 0;
+  });
+  CHECK(status == 0);
+  auto again = Segment::open(made.id, View::kWhole);
+  REQUIRE(again.has_value());
+  CHECK(again->heap().size() == 64 * 1024);
+  CHECK(again->heap()[65535] == std::byte{7});
 }
 
 TEST_CASE("a heap that is to grow after its name was removed says so") {

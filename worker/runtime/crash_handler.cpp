@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <span>
 
 #include "common/check.hpp"
 #include "common/segment/death.hpp"
@@ -18,6 +20,9 @@ namespace {
 // Set once, before the handlers; a signal handler has no other way to its data.
 segment::CrashRecord* record = nullptr;
 std::uint32_t own_incarnation = 0;
+PageGuard* heap_guard = nullptr;
+std::span<std::byte> heap;
+thread_local bool is_callback_thread = false;
 
 constexpr std::size_t kHandlerStackBytes = 64 * 1024;
 // A fault this near to the stack pointer is the stack's own: it ran into its guard.
@@ -40,14 +45,31 @@ void complete(segment::CrashKind kind) {
   record->incarnation.store(own_incarnation, std::memory_order_release);
 }
 
+segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* context) {
+  if (signal != SIGSEGV || info->si_code <= 0) return segment::FaultHint::kNone;
+  const auto address = reinterpret_cast<std::uint64_t>(info->si_addr);
+  if (address - stack_pointer(context) + kNearStack < 2 * kNearStack)
+    return segment::FaultHint::kStackOverflow;
+  const auto begin = reinterpret_cast<std::uint64_t>(heap.data());
+  if (info->si_code == SEGV_ACCERR && address - begin < heap.size())
+    return segment::FaultHint::kHeapWrite;
+  return segment::FaultHint::kNone;
+}
+
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+  if (signal == SIGSEGV && info->si_code == SEGV_ACCERR && is_callback_thread &&
+      heap_guard != nullptr) {
+    const int kept_errno = errno;
+    const bool allowed = heap_guard->on_fault(info->si_addr);
+    errno = kept_errno;
+    if (allowed) return;
+  }
   // A second one, from another thread or from in here, must not overwrite the first's record.
   if (record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
     record->signal = signal;
     record->code = info->si_code;
     record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
-    const std::uint64_t distance = record->address - stack_pointer(context) + kNearStack;
-    record->stack_overflow = signal == SIGSEGV && info->si_code > 0 && distance < 2 * kNearStack;
+    record->hint = hint_of(signal, info, context);
     record->text_bytes = 0;
     complete(segment::CrashKind::kSignal);
   }
@@ -64,6 +86,7 @@ void install_crash_handler(const segment::Segment& segment, std::uint32_t incarn
   record = &segment.crash();
   own_incarnation = incarnation;
   record->incarnation.store(0, std::memory_order_relaxed);
+  heap = segment.heap();
 
   stack_t stack{};
   stack.ss_size = kHandlerStackBytes;
@@ -77,6 +100,11 @@ void install_crash_handler(const segment::Segment& segment, std::uint32_t incarn
   ::sigemptyset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP})
     PEEPER_CHECK(::sigaction(signal, &action, nullptr) == 0, "no handler for fatal signals");
+}
+
+void guard_heap(PageGuard& guard) {
+  heap_guard = &guard;
+  is_callback_thread = true;
 }
 
 void die(segment::CrashKind kind, std::string_view text) {

@@ -1,19 +1,25 @@
-// What a worker does when a fatal signal hits it: says so in the segment's crash record, then dies
-// of that very signal, with its own address and its own core.
+// What a worker does when a signal hits that is fatal, or would be: a first write to a protected heap
+// page is the page guard's to allow; after anything else the worker says so in the segment's crash
+// record and dies of that very signal, with its own address and its own core.
 //
 // The handler runs on a stack of its own (the callback's may be what overflowed), allocates
-// nothing, takes no lock, and calls nothing but sigaction.
+// nothing, takes no lock, and makes raw system calls only.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include "common/segment/segment.hpp"
+#include "worker/runtime/page_guard.hpp"
 
 namespace peeper::worker {
 
 // Once, before any behaviour code is loaded. `segment` outlives the process.
 void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation);
+
+// From here on faults on the heap go to `guard` first: on this thread, which is the callback thread.
+// Any other thread's are crashes. `guard` outlives the process.
+void guard_heap(PageGuard& guard);
 
 // The crash record of a death that is not a signal. Ordinary code only; exits at once, without
 // destructors or atexit functions: nothing of the behaviour runs any more.

@@ -1,11 +1,11 @@
-// The heap of a server: Boost.Interprocess's allocator over the heap part of the segment, with every
-// page's pre-image in the journal before the allocator or the callback can write it.
+// The heap of a server: Boost.Interprocess's allocator over the heap part of the segment.
 //
 //   offset 0    HeapRoot
 //   offset 256  segment manager, then what it gave out, then free memory up to extent_bytes
 //
-// The allocator's own metadata lies inside, so a rollback rolls it back too. Owner: Runtime.
-// Thread: the callback thread. Everything but the constructor happens inside a transaction.
+// The allocator's own metadata lies inside, so a rollback rolls it back too: PageGuard sees its
+// writes as it sees the callbacks'. Owner: Runtime. Thread: the callback thread. What writes
+// happens inside a transaction.
 #pragma once
 
 #include <boost/interprocess/indexes/null_index.hpp>
@@ -17,8 +17,7 @@
 #include <string>
 
 #include "common/segment/segment.hpp"
-#include "common/segment/transaction.hpp"
-#include "worker/runtime/copy_mode.hpp"
+#include "worker/runtime/page_guard.hpp"
 
 namespace peeper::worker {
 
@@ -35,31 +34,33 @@ class OutOfStateMemory : public std::bad_alloc {
 struct HeapRoot {
   std::uint64_t magic;
   std::uint64_t extent_bytes;  // of the heap that the allocator manages
-  std::uint64_t used_end;      // nothing the allocator gave out or wrote lies beyond, but for the
-                               // mark at the extent's end
+  std::uint64_t used_end;      // nothing the allocator gave out lies beyond: the high water
   std::uint64_t state_offset;  // of the State, from the heap's start
 };
 
 class Heap {
  public:
-  Heap(segment::Segment& segment, segment::Journal& journal);
+  Heap(segment::Segment& segment, PageGuard& guard) : segment_(segment), guard_(guard) {}
 
   // First transaction only: makes an empty heap.
   void format();
   // Is this a heap that format() made? Checked at every start but the first.
   [[nodiscard]] bool is_formatted() const;
 
-  // After Transaction::begin(): from here on the heap may be written.
-  void begin_message();
-
   // Throws OutOfStateMemory. `alignment` is a power of two.
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
   void deallocate(void* memory) noexcept;
 
-  [[nodiscard]] void* state() const { return heap_.data() + root().state_offset; }
+  [[nodiscard]] void* state() const { return start() + root().state_offset; }
   void set_state(void* state) {
-    root().state_offset = static_cast<std::uint64_t>(static_cast<std::byte*>(state) - heap_.data());
+    root().state_offset = static_cast<std::uint64_t>(static_cast<std::byte*>(state) - start());
   }
+
+  // Bytes given out, the allocator's own included.
+  [[nodiscard]] std::uint64_t used() const {
+    return root().extent_bytes - manager().get_free_memory();
+  }
+  [[nodiscard]] std::uint64_t high_water() const { return root().used_end; }
 
  private:
   // No mutex: one thread allocates. No index: nothing is looked up by name.
@@ -67,18 +68,17 @@ class Heap {
       char, boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family>,
       boost::interprocess::null_index>;
 
-  [[nodiscard]] HeapRoot& root() const { return *reinterpret_cast<HeapRoot*>(heap_.data()); }
+  [[nodiscard]] std::byte* start() const { return segment_.heap().data(); }
+  [[nodiscard]] HeapRoot& root() const { return *reinterpret_cast<HeapRoot*>(start()); }
   [[nodiscard]] Buffer::segment_manager& manager() const {
-    return *reinterpret_cast<Buffer::segment_manager*>(heap_.data() + kManagerOffset);
+    return *reinterpret_cast<Buffer::segment_manager*>(start() + kManagerOffset);
   }
   void grow(std::size_t bytes);
-  void save_before_use(std::uint64_t end);
 
   static constexpr std::uint64_t kManagerOffset = 256;
 
   segment::Segment& segment_;
-  std::span<std::byte> heap_;
-  CopyMode copy_;
+  PageGuard& guard_;
 };
 
 }  // namespace peeper::worker

@@ -27,6 +27,7 @@ using segment::Channel;
 volatile std::sig_atomic_t stop_requested = 0;
 segment::Atomic32* own_bell = nullptr;
 Heap* the_heap = nullptr;
+PageGuard* the_guard = nullptr;
 bool in_transaction = false;
 
 // The bell makes a wait that is about to begin return at once.
@@ -43,7 +44,20 @@ void* host_allocate(std::size_t bytes, std::size_t alignment) {
 
 void host_deallocate(void* memory) noexcept { the_heap->deallocate(memory); }
 
-constexpr abi::Host kHost{sizeof(abi::Host), abi::kSdkVersion, host_allocate, host_deallocate};
+void host_touch(const void* memory, std::size_t bytes) { the_guard->touch(memory, bytes); }
+
+constexpr abi::Host kHost{sizeof(abi::Host), abi::kSdkVersion, host_allocate, host_deallocate,
+                          host_touch};
+
+// Measured once a segment: /dev/shm does not outlive the machine's boot.
+std::uint32_t break_even_of(segment::WorkerStatus& status) {
+  std::uint32_t break_even = status.break_even.load(std::memory_order_relaxed);
+  if (break_even == 0) {
+    break_even = measure_break_even();
+    status.break_even.store(break_even, std::memory_order_relaxed);
+  }
+  return break_even;
+}
 
 std::uint64_t now_ns() {
   timespec now{};
@@ -116,9 +130,12 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       behaviour_(behaviour),
       bell_(bell),
       transaction_(segment),
-      heap_(segment, transaction_.journal()) {
+      guard_(segment, transaction_.journal(), break_even_of(control_.worker)),
+      heap_(segment, guard_) {
   own_bell = &control_.mailbox.bell;
   the_heap = &heap_;
+  the_guard = &guard_;
+  guard_heap(guard_);
   struct sigaction action {};
   action.sa_handler = on_sigterm;
   ::sigemptyset(&action.sa_mask);
@@ -131,17 +148,15 @@ void Runtime::start(const InitArguments& arguments) {
   if (transaction_.sequence() == 0) {
     std::vector<abi::Bytes> values;
     for (const std::string& value : arguments.values) values.push_back({value.data(), value.size()});
-    transaction_.begin(Channel::kInit, 0, now_ns());
-    in_transaction = true;
+    begin(Channel::kInit, 0, PageGuard::Access::kWrites);
     barrier([&] {
       heap_.format();
       void* state = heap_.allocate(behaviour_.state.size, behaviour_.state.alignment);
       heap_.set_state(state);
       behaviour_.init(object_, state, values.data(), values.size(), arguments.named);
     });
-    in_transaction = false;
     write_fingerprint(segment_, behaviour_.state);
-    transaction_.commit(transaction_.mailbox_head());
+    commit(transaction_.mailbox_head());
   } else {
     if (const auto same = check_fingerprint(segment_, behaviour_.state); !same)
       die(segment::CrashKind::kRefused, same.error().what);
@@ -151,6 +166,7 @@ void Runtime::start(const InitArguments& arguments) {
               " is damaged; to start over with an empty state, stop peeperd and remove it: rm " +
               segment_.id().path());
   }
+  show_memory();
   control_.worker.phase.store(segment::Phase::kReady, std::memory_order_release);
   ring();
 }
@@ -176,8 +192,7 @@ int Runtime::run() {
 }
 
 Runtime::Next Runtime::handle(const segment::Ring::Found<segment::MessageHead>& message) {
-  transaction_.begin(Channel::kMailbox, message.position, now_ns());
-  heap_.begin_message();
+  begin(Channel::kMailbox, message.position, access_of(message.head.type));
   value_.clear();
   strings_.clear();
   const bool readable = segment::read_strings(
@@ -188,8 +203,12 @@ Runtime::Next Runtime::handle(const segment::Ring::Found<segment::MessageHead>& 
   const Next next = dispatch(message.head);
   const bool replies = !value_.empty() && message.head.request != 0;
   if (replies) reply(message.head, value_);
+  in_transaction = false;
   transaction_.commit(message.position + message.head.bytes);
   ring_daemon(replies);
+  // After the answer is out: it need not wait for the pages.
+  guard_.end_message();
+  show_memory();
   return next;
 }
 
@@ -203,10 +222,8 @@ Runtime::Next Runtime::dispatch(const segment::MessageHead& head) {
   }
   const abi::Message message{kind_of(head.type), head.strings - 1, strings_[0],
                              strings_.data() + 1, abi::From{head.request, head.epoch, 0}};
-  in_transaction = true;
   const abi::Action action =
       barrier([&] { return behaviour_.handle(object_, heap_.state(), &message, &sink); });
-  in_transaction = false;
   switch (action) {
     case abi::Action::kReply: return Next::kGoOn;
     case abi::Action::kReplyAndStop: return Next::kStop;
@@ -275,14 +292,49 @@ void Runtime::wait_for_room() {
 }
 
 void Runtime::terminate() {
-  transaction_.begin(Channel::kTerminate, 0, now_ns());
-  heap_.begin_message();
-  in_transaction = true;
+  begin(Channel::kTerminate, 0, PageGuard::Access::kWrites);
   barrier([&] {
     behaviour_.terminate(object_, heap_.state(), {stop_reason_.data(), stop_reason_.size()});
   });
+  commit(transaction_.mailbox_head());
+}
+
+// --- Around each transaction ---------------------------------------------------------------------
+
+// A callback that takes its State by const reference is believed: nothing is saved for it.
+PageGuard::Access Runtime::access_of(segment::MessageType type) const {
+  using segment::MessageType;
+  const bool reads_only =
+      type == MessageType::kGetState ||
+      (type == MessageType::kCall && (behaviour_.flags & abi::kCallReadsOnly) != 0) ||
+      (type == MessageType::kCast && (behaviour_.flags & abi::kCastReadsOnly) != 0) ||
+      (type == MessageType::kInfo && (behaviour_.flags & abi::kInfoReadsOnly) != 0);
+  return reads_only ? PageGuard::Access::kReadsOnly : PageGuard::Access::kWrites;
+}
+
+void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access) {
+  transaction_.begin(channel, position, now_ns());
+  // An earlier message's wild write, since committed, may have hit the root.
+  if (channel != Channel::kInit)
+    PEEPER_CHECK(heap_.is_formatted(), "the heap's root was overwritten");
+  guard_.begin_message(access);
+  in_transaction = access == PageGuard::Access::kWrites;
+}
+
+void Runtime::commit(std::uint64_t mailbox_head) {
   in_transaction = false;
-  transaction_.commit(transaction_.mailbox_head());
+  transaction_.commit(mailbox_head);
+  guard_.end_message();
+}
+
+void Runtime::show_memory() {
+  segment::WorkerStatus& status = control_.worker;
+  status.heap_used.store(heap_.used(), std::memory_order_relaxed);
+  status.heap_high_water.store(heap_.high_water(), std::memory_order_relaxed);
+  status.faults.store(guard_.counts().faults, std::memory_order_relaxed);
+  status.copies.store(guard_.counts().copied, std::memory_order_relaxed);
+  status.hot_pages.store(static_cast<std::uint32_t>(guard_.hot_pages()),
+                         std::memory_order_relaxed);
 }
 
 }  // namespace peeper::worker

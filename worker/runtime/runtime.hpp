@@ -45,6 +45,10 @@ class Runtime {
   void wait_for_room();
   void ring();
   void terminate();
+  void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
+  void commit(std::uint64_t mailbox_head);
+  void show_memory();
+  [[nodiscard]] PageGuard::Access access_of(segment::MessageType type) const;
 
   // Runs behaviour code. The only place where what it throws is caught: the process dies of it.
   template <class Callback>
@@ -55,6 +59,7 @@ class Runtime {
   const abi::Behaviour& behaviour_;
   const int bell_;
   segment::Transaction transaction_;
+  PageGuard guard_;
   Heap heap_;
   void* object_ = nullptr;  // the behaviour's, in ordinary memory
   std::vector<abi::Bytes> strings_;

@@ -26,4 +26,8 @@ void deallocate(void* memory) noexcept {
   if (memory != nullptr && attached_host != nullptr) attached_host->deallocate(memory);
 }
 
+void touch(const void* memory, std::size_t bytes) {
+  if (attached_host != nullptr) attached_host->touch(memory, bytes);
+}
+
 }  // namespace peeper::detail

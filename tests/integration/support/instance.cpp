@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "require.hpp"
@@ -19,6 +20,12 @@ namespace peeper::test {
 
 std::string program(std::string_view name) {
   return std::string(PEEPER_BIN_DIR) + "/" + std::string(name);
+}
+
+std::uint32_t fresh_seed() {
+  if (const char* given = std::getenv("PEEPER_SEED"))
+    return static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10));
+  return std::random_device{}();
 }
 
 std::string counter_config(std::string_view name, std::string_view more) {

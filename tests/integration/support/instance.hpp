@@ -82,6 +82,9 @@ class Instance {
 
 std::string program(std::string_view name);
 
+// PEEPER_SEED, else a new one. Print it: CAPTURE(seed).
+std::uint32_t fresh_seed();
+
 // "[[server]]" of the counter example, restart intensity off.
 std::string counter_config(std::string_view name = "counter", std::string_view more = "");
 

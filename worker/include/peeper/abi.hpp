@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 1;
+inline constexpr std::uint32_t kSdkVersion = 2;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -72,6 +72,8 @@ struct Host {
   // std::bad_alloc when state_size is reached or memory is out. Never returns null.
   void* (*allocate)(std::size_t bytes, std::size_t alignment);
   void (*deallocate)(void* memory) noexcept;
+  // Makes heap memory writable that a system call is about to fill. Ignores other memory.
+  void (*touch)(const void* memory, std::size_t bytes);
 };
 
 // What may not change between two builds of a behaviour that share a segment.
@@ -82,12 +84,19 @@ struct StateType {
   std::uint64_t version;  // State::version or Behaviour::version if declared, else 0
 };
 
+// Flags of a Behaviour: its callback of that kind takes the State by const reference, so it runs
+// without a journal.
+inline constexpr std::uint64_t kCallReadsOnly = 1;
+inline constexpr std::uint64_t kCastReadsOnly = 2;
+inline constexpr std::uint64_t kInfoReadsOnly = 4;
+
 struct Behaviour {
   std::uint64_t magic;        // kMagic
   std::uint32_t sdk_version;  // kSdkVersion
   std::uint32_t size;         // sizeof(Behaviour)
   Bytes name;                 // of the behaviour's C++ type
   StateType state;
+  std::uint64_t flags;
 
   // First call after loading. Every other function may allocate through `host` from then on.
   void (*attach)(const Host* host);

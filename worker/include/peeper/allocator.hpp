@@ -26,6 +26,7 @@ void attach(const abi::Host* host) noexcept;
 
 [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
 void deallocate(void* memory) noexcept;
+void touch(const void* memory, std::size_t bytes);
 
 // A page: the segment may be mapped at any address, but always at a page's start.
 inline constexpr std::size_t kMostAlignment = 4096;
@@ -37,6 +38,16 @@ inline constexpr std::size_t kMostAlignment = 4096;
 // object.
 template <class T>
 using ptr = boost::interprocess::offset_ptr<T>;
+
+// For memory of the State that is handed to a system call to be filled. The heap's pages become
+// writable when the program writes them; the kernel writes without asking and fails with EFAULT.
+//
+//   state.buffer.resize(4096);
+//   peeper::touch(state.buffer.data(), state.buffer.size());
+//   const ssize_t got = ::read(fd, state.buffer.data(), state.buffer.size());
+//
+// Does nothing for memory that isn't in the heap, and outside of a callback.
+inline void touch(const void* memory, std::size_t bytes) { detail::touch(memory, bytes); }
 
 template <class T>
 class allocator {

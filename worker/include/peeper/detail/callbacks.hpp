@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "peeper/abi.hpp"
 #include "peeper/message.hpp"
 #include "peeper/result.hpp"
 
@@ -81,6 +82,25 @@ template <class B, class S>
 concept Terminate = requires(B& behaviour, std::string_view reason, S& state) {
   behaviour.terminate(reason, state);
 };
+
+// --- Does it only read? ---------------------------------------------------------------------------
+
+// It takes the State by const reference. A callback that could also be called with a State& it
+// would write (an overload, a template) is not meant: only one function is asked.
+template <class B, class S>
+consteval std::uint64_t read_only_callbacks() {
+  std::uint64_t flags = 0;
+  if constexpr (requires { &B::handle_call; }) {
+    if constexpr (CallPlain<B, const S> || CallWithFrom<B, const S>) flags |= abi::kCallReadsOnly;
+  }
+  if constexpr (requires { &B::handle_cast; }) {
+    if constexpr (Cast<B, const S>) flags |= abi::kCastReadsOnly;
+  }
+  if constexpr (requires { &B::handle_info; }) {
+    if constexpr (Info<B, const S>) flags |= abi::kInfoReadsOnly;
+  }
+  return flags;
+}
 
 // --- Does it get the State itself, not a copy? ---------------------------------------------------
 // A parameter `State&` or `const State&` binds to what OnlyByReference refers to; for a parameter

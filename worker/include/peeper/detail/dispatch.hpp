@@ -159,6 +159,7 @@ const abi::Behaviour* behaviour_table() {
                   .alignment = alignof(State),
                   .name = {state_name.data(), state_name.size()},
                   .version = version_of<B>()},
+        .flags = read_only_callbacks<B, State>(),
         .attach = &attach,
         .create = &F::create,
         .destroy = &F::destroy,

@@ -1,0 +1,184 @@
+#include "worker/runtime/page_guard.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+namespace peeper::worker {
+namespace {
+
+using segment::kPageBytes;
+using Clock = std::chrono::steady_clock;
+
+// Pages opened by one fault. A message that faults often writes much: larger blocks then cost
+// copies, which are cheap, where single pages cost faults; and the kernel's number of mappings is
+// bounded, each run of writable pages being one.
+constexpr std::uint64_t block_pages(std::uint64_t faults) {
+  if (faults < 32) return 1;
+  if (faults < 128) return 8;
+  if (faults < 512) return 64;
+  return faults < 2048 ? 512 : 4096;
+}
+
+// --- Measuring -----------------------------------------------------------------------------------
+
+constexpr std::size_t kScratchPages = 64;
+std::byte* scratch = nullptr;  // for the handler below, while measuring
+
+void open_scratch(int, siginfo_t*, void*) {
+  std::memcpy(scratch + kPageBytes, scratch, kPageBytes);
+  ::mprotect(scratch, kPageBytes, PROT_READ | PROT_WRITE);
+}
+
+double nanoseconds(Clock::duration time) {
+  return std::chrono::duration<double, std::nano>(time).count();
+}
+
+}  // namespace
+
+std::uint32_t measure_break_even() {
+  const std::size_t bytes = 2 * kScratchPages * kPageBytes;
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  PEEPER_CHECK(memory != MAP_FAILED, "no memory to measure faults in");
+  scratch = static_cast<std::byte*>(memory);
+  std::memset(scratch, 1, bytes);
+
+  // The least of some tries: what the machine can do, not what else it was doing.
+  auto copy = Clock::duration::max();
+  for (int i = 0; i < 4; ++i) {
+    const auto begin = Clock::now();
+    std::memcpy(scratch + bytes / 2, scratch, bytes / 2);
+    copy = std::min(copy, Clock::now() - begin);
+  }
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_sigaction = open_scratch;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigemptyset(&action.sa_mask);
+  PEEPER_CHECK(::sigaction(SIGSEGV, &action, &before) == 0, "no handler to measure faults with");
+  auto fault = Clock::duration::max();
+  for (int i = 0; i < 4; ++i) {
+    ::mprotect(scratch, kPageBytes, PROT_READ);
+    const auto begin = Clock::now();
+    *reinterpret_cast<volatile std::byte*>(scratch) = std::byte{2};
+    ::mprotect(scratch, kPageBytes, PROT_READ);
+    fault = std::min(fault, Clock::now() - begin);
+  }
+  ::sigaction(SIGSEGV, &before, nullptr);
+  ::munmap(scratch, bytes);
+  const double copy_ns = std::max(nanoseconds(copy) / kScratchPages, 1.0);
+  return static_cast<std::uint32_t>(std::clamp(nanoseconds(fault) / copy_ns, 4.0, 1e6));
+}
+
+PageGuard::PageGuard(const segment::Segment& segment, segment::Journal& journal,
+                     std::uint32_t break_even)
+    : heap_(segment.heap()),
+      journal_(journal),
+      hot_(break_even),
+      history_(heap_.size() / kPageBytes),
+      writable_(heap_.size() / kPageBytes),
+      opened_(heap_.size() / kPageBytes),
+      reserved_pages_(segment.control().worker.heap_reserved.load(std::memory_order_relaxed) /
+                      kPageBytes) {
+  PEEPER_CHECK(reserved_pages_ <= heap_.size() / kPageBytes, "more heap is reserved than there is");
+  const bool is_protected =
+      protect(0, reserved_pages_, PROT_READ) &&
+      protect(reserved_pages_, heap_.size() / kPageBytes - reserved_pages_, PROT_NONE);
+  PEEPER_CHECK(is_protected, "the heap can't be protected");
+}
+
+bool PageGuard::protect(std::uint64_t first, std::uint64_t count, int protection) const {
+  return count == 0 ||
+         ::mprotect(heap_.data() + first * kPageBytes, count * kPageBytes, protection) == 0;
+}
+
+void PageGuard::extend(std::uint64_t bytes) {
+  const std::uint64_t pages = bytes / kPageBytes;
+  if (pages <= reserved_pages_) return;
+  PEEPER_CHECK(protect(reserved_pages_, pages - reserved_pages_, PROT_READ),
+               "the heap's new memory can't be protected");
+  reserved_pages_ = pages;
+}
+
+void PageGuard::begin_message(Access access) {
+  ++message_;
+  faults_ = 0;
+  writing_ = access == Access::kWrites;
+  if (!writing_) return;
+  const auto& hot = hot_.pages();
+  for (std::size_t i = 0; i < hot.size();) {
+    std::size_t end = i + 1;
+    while (end < hot.size() && hot[end].page == hot[end - 1].page + 1) ++end;
+    journal_.save(hot[i].page, end - i);
+    i = end;
+  }
+  counts_.copied += hot.size();
+}
+
+bool PageGuard::on_fault(const void* address) {
+  const auto offset = reinterpret_cast<std::uintptr_t>(address) -
+                      reinterpret_cast<std::uintptr_t>(heap_.data());
+  const std::uint64_t page = offset / kPageBytes;
+  if (!writing_ || offset >= heap_.size() || page >= reserved_pages_ || writable_[page] != 0)
+    return false;
+  ++counts_.faults;
+  const std::uint64_t block = block_pages(faults_++);
+  const std::uint64_t first = page / block * block;
+  return open(first, std::min(first + block, reserved_pages_) - first);
+}
+
+void PageGuard::touch(const void* memory, std::size_t bytes) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(heap_.data());
+  const auto from = std::max(reinterpret_cast<std::uintptr_t>(memory), begin);
+  const auto to = std::min(reinterpret_cast<std::uintptr_t>(memory) + bytes,
+                           begin + reserved_pages_ * kPageBytes);
+  if (!writing_ || from >= to) return;
+  const std::uint64_t first = (from - begin) / kPageBytes;
+  PEEPER_CHECK(open(first, (to - begin + kPageBytes - 1) / kPageBytes - first),
+               "the kernel has no room for more mappings");
+}
+
+// Those of the pages that aren't writable yet, in as few runs as possible.
+bool PageGuard::open(std::uint64_t first, std::uint64_t count) {
+  const std::uint64_t end = first + count;
+  for (std::uint64_t page = first; page < end;) {
+    if (writable_[page] != 0) {
+      ++page;
+      continue;
+    }
+    std::uint64_t run_end = page + 1;
+    while (run_end < end && writable_[run_end] == 0) ++run_end;
+    if (!open_run(page, run_end - page)) return false;
+    page = run_end;
+  }
+  return true;
+}
+
+// Saved first, then noted down, then writable.
+bool PageGuard::open_run(std::uint64_t first, std::uint64_t count) {
+  journal_.save(first, count);
+  for (std::uint64_t page = first; page < first + count; ++page) writable_[page] = 1;
+  opened_[opened_count_++] = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count)};
+  return protect(first, count, PROT_READ | PROT_WRITE);
+}
+
+void PageGuard::end_message() {
+  writing_ = false;
+  for (std::uint64_t i = 0; i < opened_count_; ++i) {
+    const Run run = opened_[i];
+    if (run.count == 1 && hot_.on_fault(run.first, history_[run.first], message_)) continue;
+    for (std::uint64_t page = run.first; page < std::uint64_t{run.first} + run.count; ++page)
+      writable_[page] = 0;
+    PEEPER_CHECK(protect(run.first, run.count, PROT_READ), "a page can't be protected again");
+  }
+  opened_count_ = 0;
+  hot_.end_message(
+      message_, [this](std::uint32_t page) -> PageHistory& { return history_[page]; },
+      [this](std::uint32_t page) {
+        writable_[page] = 0;
+        PEEPER_CHECK(protect(page, 1, PROT_READ), "a page can't be protected again");
+      });
+}
+
+}  // namespace peeper::worker

@@ -1,0 +1,101 @@
+// Sees to it that a heap page's pre-image is in the journal before the page is written.
+//
+// The heap is read-only. The first write to a page faults; on_fault() saves the page, makes it
+// writable and lets the write go on. After the message the page is protected again. Pages that are
+// written often are hot (hot_pages.hpp): always writable, copied before each message.
+//
+// What of the heap has no memory yet is inaccessible. Owner: Runtime, for the life of the process.
+// Thread: the callback thread; on_fault() in a signal handler on it, so it allocates nothing and
+// takes no lock.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/check.hpp"
+#include "common/segment/journal.hpp"
+#include "common/segment/segment.hpp"
+#include "worker/runtime/hot_pages.hpp"
+
+namespace peeper::worker {
+
+// An array as long as the heap has pages, all zero, that takes memory only where it is written.
+template <class T>
+class SparseArray {
+ public:
+  explicit SparseArray(std::size_t size) : size_(size) {
+    void* memory = ::mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    PEEPER_CHECK(memory != MAP_FAILED, "no address space for the pages' history");
+    data_ = static_cast<T*>(memory);
+  }
+  SparseArray(const SparseArray&) = delete;
+  SparseArray& operator=(const SparseArray&) = delete;
+  ~SparseArray() { ::munmap(data_, size_ * sizeof(T)); }
+  T& operator[](std::size_t index) { return data_[index]; }
+
+ private:
+  T* data_;
+  std::size_t size_;
+};
+
+// Copies of a page that cost as much as one fault, on this machine, now. Takes some 0.2 ms.
+[[nodiscard]] std::uint32_t measure_break_even();
+
+class PageGuard {
+ public:
+  // Protects all of the heap.
+  PageGuard(const segment::Segment& segment, segment::Journal& journal, std::uint32_t break_even);
+
+  enum class Access { kWrites, kReadsOnly };
+  // After Transaction::begin(). With kReadsOnly nothing is copied, and a write is a real fault.
+  void begin_message(Access access);
+  // After the commit. From here on a write to the heap is a real fault.
+  void end_message();
+
+  // A write to `address` was refused. True: the page is saved and writable now, the write may go
+  // on. False: it isn't ours to allow.
+  [[nodiscard]] bool on_fault(const void* address);
+
+  // As if each page of [memory, memory + bytes) had been written: for a buffer that is handed to a
+  // system call, which would fail with EFAULT. Ignores what isn't heap.
+  void touch(const void* memory, std::size_t bytes);
+
+  // The heap's memory has grown to `bytes`.
+  void extend(std::uint64_t bytes);
+
+  struct Counts {
+    std::uint64_t faults = 0;
+    std::uint64_t copied = 0;  // pages, before messages
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] std::size_t hot_pages() const { return hot_.pages().size(); }
+
+ private:
+  struct Run {
+    std::uint32_t first;
+    std::uint32_t count;
+  };
+
+  bool open(std::uint64_t first, std::uint64_t count);
+  bool open_run(std::uint64_t first, std::uint64_t count);
+  bool protect(std::uint64_t first, std::uint64_t count, int protection) const;
+
+  std::span<std::byte> heap_;
+  segment::Journal& journal_;
+  HotPages hot_;
+  SparseArray<PageHistory> history_;
+  SparseArray<std::uint8_t> writable_;  // by page
+  SparseArray<Run> opened_;             // in this message; single pages first, then blocks
+  std::uint64_t opened_count_ = 0;
+  std::uint64_t reserved_pages_;
+  std::uint64_t message_ = 0;
+  std::uint64_t faults_ = 0;  // in this message
+  bool writing_ = false;      // a message that may write is under way
+  Counts counts_;
+};
+
+}  // namespace peeper::worker
