@@ -97,13 +97,15 @@ Result<std::unique_ptr<Child>> Child::launch(boost::asio::io_context& loop, cons
   if (pid > 0 && error != 0) ::waitpid(pid, nullptr, 0);
   if (error != 0) return system_failure("cannot start " + spec.program, error);
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (pidfd < 0) {
+  const int end = pidfd < 0 ? -1 : ::fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
+  if (end < 0) {
     const int why = errno;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
+    if (pidfd >= 0) ::close(pidfd);
     return system_failure("cannot watch " + spec.program, why);
   }
-  std::unique_ptr<Child> child{new Child(loop, pid, pidfd)};
+  std::unique_ptr<Child> child{new Child(loop, pid, pidfd, end)};
   child->wait(std::move(on_exit));
   return child;
 }
@@ -114,10 +116,11 @@ struct Child::Handle : ProcessHandle {
   using ProcessHandle::ProcessHandle;
 };
 
-Child::Child(boost::asio::io_context& loop, int pid, int pidfd)
+Child::Child(boost::asio::io_context& loop, int pid, int pidfd, int end)
     : pid_(pid),
       pidfd_(pidfd),
-      handle_(std::make_unique<Handle>(loop.get_executor(), pid, pidfd)) {}
+      handle_(std::make_unique<Handle>(loop.get_executor(), pid, pidfd)),
+      end_(loop, end) {}
 
 Child::~Child() {
   if (*exited_) return;
@@ -126,12 +129,20 @@ Child::~Child() {
   ::waitpid(pid(), nullptr, 0);
 }
 
+// Not the handle's own async_wait: when it is woken it waits for the process without looking, and
+// Asio may wake for an event of the descriptor's former owner, when one child has followed another
+// under the same number. That would stop the whole daemon until the child dies.
 void Child::wait(OnExit on_exit) {
-  handle_->async_wait([exited = exited_, on_exit = std::move(on_exit)](
-                         boost::system::error_code error, int wait_status) {
-    if (std::exchange(*exited, true) || error == boost::asio::error::operation_aborted) return;
-    on_exit(wait_status);
-  });
+  end_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                  [this, exited = exited_, on_exit = std::move(on_exit)](
+                      boost::system::error_code error) mutable {
+                    if (error || *exited) return;  // `this` may be gone
+                    int wait_status = 0;
+                    boost::system::error_code unknown;
+                    if (handle_->running(wait_status, unknown)) return wait(std::move(on_exit));
+                    *exited = true;
+                    on_exit(wait_status);
+                  });
 }
 
 void Child::signal(int number) {

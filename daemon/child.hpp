@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,12 +42,13 @@ class Child {
  private:
   struct Handle;  // Boost.Process's, whose headers stay in child.cpp
 
-  Child(boost::asio::io_context& loop, int pid, int pidfd);
+  Child(boost::asio::io_context& loop, int pid, int pidfd, int end);
   void wait(OnExit on_exit);
 
   int pid_;
   int pidfd_;  // the handle's, which closes it
   std::unique_ptr<Handle> handle_;
+  boost::asio::posix::stream_descriptor end_;  // a copy of pidfd_: readable at the end
   std::shared_ptr<bool> exited_ = std::make_shared<bool>(false);
 };
 

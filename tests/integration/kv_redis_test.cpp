@@ -163,9 +163,9 @@ TEST_CASE("kv: 20 000 random commands get the replies of redis-server, byte for 
   Instance peeperd{kConfig};
   peeperd.start();
   const RedisServer redis{peeperd.directory()};
-  const char* given = std::getenv("PEEPER_TEST_SEED");
+  const char* given = std::getenv("PEEPER_SEED");
   const unsigned seed = given == nullptr ? 1 : static_cast<unsigned>(std::atoi(given));
-  MESSAGE("PEEPER_TEST_SEED=" << seed);
+  MESSAGE("PEEPER_SEED=" << seed);
   Commands source{seed};
   for (int round = 0; round < 20; ++round) {
     std::vector<Words> commands;

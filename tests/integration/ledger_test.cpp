@@ -23,9 +23,9 @@ constexpr char kConfig[] =
     "state_size = \"64MiB\"\n";
 
 unsigned seed() {
-  const char* given = std::getenv("PEEPER_TEST_SEED");
+  const char* given = std::getenv("PEEPER_SEED");
   const unsigned number = given == nullptr ? 1 : static_cast<unsigned>(std::atoi(given));
-  MESSAGE("PEEPER_TEST_SEED=" << number);
+  MESSAGE("PEEPER_SEED=" << number);
   return number;
 }
 
