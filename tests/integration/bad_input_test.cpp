@@ -136,7 +136,9 @@ TEST_CASE("malformed RESP is told and ends its own connection only") {
       // No mailbox here could ever hold it.
       {"*4\r\n$4\r\nCALL\r\n$7\r\ncounter\r\n$3\r\ninc\r\n$100000000\r\n", "invalid bulk length"},
   };
-  for (const auto& [bytes, error] : kMalformed) {
+  for (const auto& malformed : kMalformed) {
+    const std::string& bytes = malformed.bytes;
+    const std::string error = malformed.error;
     CAPTURE(bytes);
     const std::string told = "-ERR Protocol error: " + std::string(error) + "\r\n";
     // What is well-formed before it is executed, what comes after it isn't.

@@ -87,7 +87,8 @@ TEST_CASE("redis-cli --pipe counts the commands that failed") {
   peeperd.start();
   std::string commands;
   for (int i = 0; i < 1000; ++i)
-    commands += i % 10 == 0 ? "CALL counter raise\r\n" : "CALL counter inc\r\n";
+    commands += std::string("CALL TIMEOUT 60000 counter ") + (i % 10 == 0 ? "raise" : "inc") +
+                "\r\n";
   const Ran ran = redis_cli(peeperd, {"--pipe"}, commands);
   CAPTURE(ran.out);
   CHECK(ran.out.ends_with("errors: 100, replies: 1000\n"));

@@ -41,8 +41,8 @@ std::string down_text(Instance& peeperd, const std::string& name) {
   const std::string text = talk({"CALL", name, "state"});
   CHECK(talk({"CAST", name, "state"}) == text);
   CHECK(talk({"CALL", "counter", "inc"}).front() != '-');
-  CHECK(peeperd.worker(name) == 0);
-  CHECK(peeperd.keeper(name) == 0);
+  peeperd.await([&] { return peeperd.worker(name) == 0; });
+  peeperd.await([&] { return peeperd.keeper(name) == 0; });
   return text;
 }
 
