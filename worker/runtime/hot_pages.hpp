@@ -20,7 +20,7 @@
 namespace peeper::worker {
 
 inline constexpr std::size_t kMostHot = 256;
-inline constexpr std::uint32_t kMostPatience = 8;  // doublings of the time a page stays hot
+inline constexpr std::uint32_t kMostPatience = 5;  // doublings of the time a page stays hot
 
 // What is remembered of each page of the heap, all zero at first.
 struct PageHistory {
