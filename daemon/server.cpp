@@ -332,7 +332,8 @@ Server::Facts Server::facts() {
     facts.mailbox = rings_->queued();
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
-        control.in_flight.sequence.load(std::memory_order_relaxed) == facts.sequence + 1;
+        control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&
+        control.in_flight.channel == segment::Channel::kMailbox;
     const segment::WorkerStatus& worker = control.worker;
     facts.heap_reserved = worker.heap_reserved.load(std::memory_order_relaxed);
     facts.heap_used = worker.heap_used.load(std::memory_order_relaxed);
