@@ -23,6 +23,10 @@ namespace asio = boost::asio;
 constexpr auto kKeeperPatience = 15s;
 constexpr auto kRetryPause = 200ms;
 
+std::string text_of(const launch::ToDaemon& packet) {
+  return {packet.text, std::min<std::size_t>(packet.text_bytes, sizeof packet.text)};
+}
+
 int make_bell() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   PEEPER_CHECK(fd >= 0, "no eventfd for a server's bell");
@@ -153,15 +157,14 @@ void Server::on_keeper_packet(const launch::ToDaemon& packet) {
     case launch::Event::kAttached: return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
     case launch::Event::kFailed:
-      failure_.assign(packet.text, std::min<std::size_t>(packet.text_bytes, sizeof packet.text));
+      failure_ = text_of(packet);
       spdlog::error("server {}: {}", name(), failure_);
       return happen({EventType::kKeeperFailed});
   }
 }
 
 void Server::on_recovered(const launch::ToDaemon& packet) {
-  const std::string cause{packet.text,
-                          std::min<std::size_t>(packet.text_bytes, sizeof packet.text)};
+  const std::string cause = text_of(packet);
   const std::string message{packet.message, ::strnlen(packet.message, sizeof packet.message)};
   const auto verdict = static_cast<segment::Verdict>(packet.verdict);
   if (last_end_was_normal_) {

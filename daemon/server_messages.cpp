@@ -5,7 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "common/resp/reply.hpp"
-#include "common/resp/writer.hpp"
+#include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
 
 namespace peeper::daemon {
@@ -111,8 +111,7 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
   // Copied before it is checked: the worker may still write there.
   std::string copy{value};
   if (!resp::is_one_value(copy)) {
-    copy.clear();
-    resp::append_error(copy, "ERR server '" + name() + "' wrote a malformed reply");
+    copy = error_value("ERR server '" + name() + "' wrote a malformed reply");
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());
   }
   target->sink->deliver(target->slot, copy);
@@ -126,9 +125,8 @@ void Server::watch_deadlines() {
   call_timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     call_timer_at_ = Instant::max();
-    std::string value;
-    resp::append_error(value, "TIMEOUT " + name() +
-                                  ": no reply in time; the message may still be handled");
+    const std::string value = error_value(
+        "TIMEOUT " + name() + ": no reply in time; the message may still be handled");
     const Instant now = std::chrono::steady_clock::now();
     while (auto target = calls_.expire(now)) target->sink->deliver(target->slot, value);
     watch_deadlines();
@@ -136,8 +134,7 @@ void Server::watch_deadlines() {
 }
 
 void Server::fail_calls(const std::string& error) {
-  std::string value;
-  resp::append_error(value, error);
+  const std::string value = error_value(error);
   while (auto target = calls_.take_any()) target->sink->deliver(target->slot, value);
 }
 
