@@ -272,7 +272,7 @@ Result<void> Segment::attach(View view) {
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), heap_pages};
     journal_pages_ = at<std::byte>(p.journal_pages.offset);
   }
-  return {};
+  return is_kept_private_ ? keep_mapping_private() : Result<void>{};
 }
 
 std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
@@ -314,6 +314,11 @@ bool Segment::is_claimed(Role role) const {
 }
 
 Result<void> Segment::keep_to_this_process() {
+  is_kept_private_ = true;
+  return keep_mapping_private();
+}
+
+Result<void> Segment::keep_mapping_private() const {
   void* start = region_.get_address();
   if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
     return system_failure("cannot keep segment " + id_.path() + " from children", errno);

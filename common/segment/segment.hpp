@@ -62,6 +62,7 @@ class Segment {
   [[nodiscard]] bool is_claimed(Role role) const;
 
   // Children of fork get neither the mapping nor the claim; core dumps leave heap and journal out.
+  // Holds for every mapping from here on, raise_limit()'s too.
   Result<void> keep_to_this_process();
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
@@ -100,6 +101,7 @@ class Segment {
   Result<void> map(std::uint64_t bytes);
   Result<void> resize(std::uint64_t bytes) const;
   Result<void> attach(View view);
+  [[nodiscard]] Result<void> keep_mapping_private() const;
   [[nodiscard]] std::optional<Failure> mismatch(const Wanted& wanted) const;
   [[nodiscard]] int descriptor() const { return object_.get_mapping_handle().handle; }
 
@@ -110,6 +112,7 @@ class Segment {
 
   SegmentId id_;
   std::uint64_t inode_ = 0;
+  bool is_kept_private_ = false;
   Plan plan_{};
   boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <fstream>
 
 #include "segment_fixture.hpp"
 
@@ -35,6 +37,21 @@ int in_child(Work work) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// What the kernel notes down of the mapping that holds `address`: "rd wr sh …".
+std::string flags_of_mapping(const void* address) {
+  std::ifstream maps{"/proc/self/smaps"};
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool is_inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2)
+      is_inside = begin <= wanted && wanted < end;
+    if (is_inside && line.starts_with("VmFlags:")) return line;
+  }
+  return {};
 }
 
 }  // namespace
@@ -212,6 +229,26 @@ TEST_CASE("a higher limit keeps the heap and what it holds") {
   }
   CHECK(contains(refusal(id, {"behaviour", 1024 * 1024, 64 * 1024}), "has state_size 67108864"));
   remove_segment(id);
+}
+
+TEST_CASE("a segment that is kept from children and core dumps stays so with a higher limit") {
+  const TestSegment made;
+  auto keeper = Segment::open(made.id, View::kWhole);
+  REQUIRE(keeper.has_value());
+  const auto has = [&](const void* address, std::string_view flag) {
+    return contains(flags_of_mapping(address), flag);
+  };
+  CHECK_FALSE(has(keeper->heap().data(), " dc"));
+  REQUIRE(keeper->keep_to_this_process().has_value());
+  for (const std::uint64_t limit : {64 * 1024, 1 << 20}) {
+    CAPTURE(limit);
+    REQUIRE(keeper->raise_limit(limit).has_value());
+    REQUIRE(keeper->heap().size() == limit);
+    CHECK(has(&keeper->control(), " dc"));
+    CHECK(has(keeper->heap().data(), " dc"));
+    CHECK(has(keeper->heap().data(), " dd"));
+    CHECK(has(keeper->journal_pages() + limit - 1, " dd"));
+  }
 }
 
 TEST_CASE("a limit that can't be raised for lack of memory stays as it was") {
