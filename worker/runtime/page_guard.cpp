@@ -1,6 +1,7 @@
 #include "worker/runtime/page_guard.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -21,9 +22,26 @@ constexpr std::uint64_t block_pages(std::uint64_t faults) {
   return faults < 2048 ? 512 : 4096;
 }
 
+// A number that changes with the page's contents, but for very rare chances. A missed change costs
+// time only: a page is cooled that need not be. Four sums side by side, since a multiplication
+// takes the processor longer than the next load.
+std::uint64_t fingerprint(const std::byte* page) {
+  constexpr std::uint64_t kOdd = 0x9e37'79b9'7f4a'7c15;
+  std::uint64_t sums[4] = {1, 2, 3, 4};
+  for (std::size_t at = 0; at < kPageBytes; at += sizeof sums) {
+    std::uint64_t words[4];
+    std::memcpy(words, page + at, sizeof words);
+    for (int i = 0; i < 4; ++i) sums[i] = (sums[i] ^ words[i]) * kOdd;
+  }
+  return sums[0] ^ std::rotl(sums[1], 16) ^ std::rotl(sums[2], 32) ^ std::rotl(sums[3], 48);
+}
+
 // --- Measuring -----------------------------------------------------------------------------------
 
-constexpr std::size_t kScratchPages = 64;
+// As many as can be hot: copying few of them is cheaper, for they stay in the nearest cache, but
+// then it hardly matters.
+constexpr std::size_t kScratchPages = kMostHot;
+constexpr int kTries = 8;
 std::byte* scratch = nullptr;  // for the handler below, while measuring
 
 void open_scratch(int, siginfo_t*, void*) {
@@ -39,14 +57,15 @@ double nanoseconds(Clock::duration time) {
 
 std::uint32_t measure_break_even() {
   const std::size_t bytes = 2 * kScratchPages * kPageBytes;
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   PEEPER_CHECK(memory != MAP_FAILED, "no memory to measure faults in");
   scratch = static_cast<std::byte*>(memory);
   std::memset(scratch, 1, bytes);
 
   // The least of some tries: what the machine can do, not what else it was doing.
   auto copy = Clock::duration::max();
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kTries; ++i) {
     const auto begin = Clock::now();
     std::memcpy(scratch + bytes / 2, scratch, bytes / 2);
     copy = std::min(copy, Clock::now() - begin);
@@ -58,7 +77,7 @@ std::uint32_t measure_break_even() {
   ::sigemptyset(&action.sa_mask);
   PEEPER_CHECK(::sigaction(SIGSEGV, &action, &before) == 0, "no handler to measure faults with");
   auto fault = Clock::duration::max();
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kTries; ++i) {
     ::mprotect(scratch, kPageBytes, PROT_READ);
     const auto begin = Clock::now();
     *reinterpret_cast<volatile std::byte*>(scratch) = std::byte{2};
@@ -102,10 +121,10 @@ void PageGuard::extend(std::uint64_t bytes) {
 }
 
 void PageGuard::begin_message(Access access) {
-  ++message_;
   faults_ = 0;
   writing_ = access == Access::kWrites;
   if (!writing_) return;
+  ++message_;
   const auto& hot = hot_.pages();
   for (std::size_t i = 0; i < hot.size();) {
     std::size_t end = i + 1;
@@ -164,17 +183,22 @@ bool PageGuard::open_run(std::uint64_t first, std::uint64_t count) {
 }
 
 void PageGuard::end_message() {
+  if (!writing_) return;
   writing_ = false;
+  const auto print_of = [this](std::uint32_t page) {
+    return fingerprint(heap_.data() + std::size_t{page} * kPageBytes);
+  };
   for (std::uint64_t i = 0; i < opened_count_; ++i) {
     const Run run = opened_[i];
-    if (run.count == 1 && hot_.on_fault(run.first, history_[run.first], message_)) continue;
+    if (run.count == 1 && hot_.on_fault(run.first, history_[run.first], message_, print_of))
+      continue;
     for (std::uint64_t page = run.first; page < std::uint64_t{run.first} + run.count; ++page)
       writable_[page] = 0;
     PEEPER_CHECK(protect(run.first, run.count, PROT_READ), "a page can't be protected again");
   }
   opened_count_ = 0;
   hot_.end_message(
-      message_, [this](std::uint32_t page) -> PageHistory& { return history_[page]; },
+      message_, print_of, [this](std::uint32_t page) -> PageHistory& { return history_[page]; },
       [this](std::uint32_t page) {
         writable_[page] = 0;
         PEEPER_CHECK(protect(page, 1, PROT_READ), "a page can't be protected again");

@@ -42,7 +42,7 @@ class SparseArray {
   std::size_t size_;
 };
 
-// Copies of a page that cost as much as one fault, on this machine, now. Takes some 0.2 ms.
+// Copies of a page that cost as much as one fault, on this machine, now. Takes some ms.
 [[nodiscard]] std::uint32_t measure_break_even();
 
 class PageGuard {
@@ -92,7 +92,7 @@ class PageGuard {
   SparseArray<Run> opened_;             // in this message; single pages first, then blocks
   std::uint64_t opened_count_ = 0;
   std::uint64_t reserved_pages_;
-  std::uint64_t message_ = 0;
+  std::uint64_t message_ = 0;  // of those that may write
   std::uint64_t faults_ = 0;  // in this message
   bool writing_ = false;      // a message that may write is under way
   Counts counts_;
