@@ -9,12 +9,17 @@ namespace peeper::bench {
 
 struct Settings {
   int runs = 5;  // interleaved with the peer's; medians are shown
+  bool large = false;  // 10 million keys, too
 };
 
 // redis-benchmark against peeperd and redis-server, on the same work.
 void compare_with_redis(const Settings& settings);
-// From a call that segfaults to the answer of the next one.
+// One random key gets another value, by the number of keys and by the way its page is saved.
+void update_by_size(const Settings& settings);
+// From a call that segfaults to the answer of the next one; from a signal to it, by size of the state.
 void crash_to_next_answer(const Settings& settings);
+// A million keys: memory of all processes and of the segment, beside Redis's.
+void memory_of_keys(const Settings& settings);
 // What the transaction around an empty callback costs, without processes around it.
 void bare_commit(const Settings& settings);
 

@@ -1,14 +1,23 @@
+#include <signal.h>
+
 #include <chrono>
 #include <cstdio>
 
 #include "bench.hpp"
 #include "instance.hpp"
+#include "keys.hpp"
 #include "require.hpp"
 
 namespace peeper::bench {
+namespace {
 
-void crash_to_next_answer(const Settings&) {
-  using Clock = std::chrono::steady_clock;
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+void crash_in_a_call() {
   constexpr int kCrashes = 300;
   test::Instance peeperd{test::counter_config()};
   peeperd.start();
@@ -17,9 +26,6 @@ void crash_to_next_answer(const Settings&) {
   std::vector<double> answered;
   std::vector<double> plain;
   for (int i = 0; i < kCrashes; ++i) {
-    const auto milliseconds_since = [](Clock::time_point begin) {
-      return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-    };
     auto begin = Clock::now();
     test::require(talk({"CALL", "counter", "inc"}).front() != '-', "inc failed");
     plain.push_back(milliseconds_since(begin));
@@ -40,6 +46,52 @@ void crash_to_next_answer(const Settings&) {
   row("a call that doesn't crash", plain);
   row("call sent to caller told CRASHED", told);
   row("call sent to next answer", answered);
+}
+
+// What the worker had done since its start. Pages that it has seen are torn down with it.
+enum class Before { kNothing, kReadAll };
+
+void kill_by_size(std::uint64_t keys) {
+  constexpr int kKills = 20;
+  test::Instance peeperd{kv_config(keys)};
+  peeperd.start();
+  load_keys(peeperd, keys);
+  test::Talk talk = peeperd.talk();
+  for (const Before before : {Before::kNothing, Before::kReadAll}) {
+    for (const int signal : {SIGSEGV, SIGKILL}) {
+      std::vector<double> gone;
+      std::vector<double> answered;
+      for (int i = 0; i < kKills; ++i) {
+        if (before == Before::kReadAll)
+          test::require(talk({"CALL", "TIMEOUT", "60000", "kv", "KEYS", "none"}) == "[]", "KEYS");
+        const test::Watch worker{peeperd.worker("kv")};
+        const auto begin = Clock::now();
+        worker.kill(signal);
+        test::require(worker.gone(), "the worker survives");
+        gone.push_back(milliseconds_since(begin));
+        test::require(talk({"CALL", "kv", "STRLEN", key_of(0)}) == "32", "the state is lost");
+        answered.push_back(milliseconds_since(begin));
+      }
+      std::printf("  %-10llu %-8s %-22s %8.2f %8.2f %8.2f %8.2f\n",
+                  static_cast<unsigned long long>(keys), signal == SIGKILL ? "SIGKILL" : "SIGSEGV",
+                  before == Before::kReadAll ? "had read all" : "had just started",
+                  quantile(gone, 0.5), quantile(gone, 0.95), quantile(answered, 0.5),
+                  quantile(answered, 0.95));
+      std::fflush(stdout);
+    }
+  }
+  peeperd.stop();
+}
+
+}  // namespace
+
+void crash_to_next_answer(const Settings& settings) {
+  crash_in_a_call();
+  std::printf("\nsignal to an idle worker of kv, ms until its process is gone, and until the next\n"
+              "call is answered (20 each; no standby)\n");
+  std::printf("  %-10s %-8s %-22s %8s %8s %8s %8s\n", "keys", "", "the worker", "gone p50", "p95",
+              "ans. p50", "p95");
+  for (const std::uint64_t keys : sizes(settings)) kill_by_size(keys);
 }
 
 }  // namespace peeper::bench
