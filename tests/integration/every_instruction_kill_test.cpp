@@ -17,12 +17,14 @@ struct Killed {
   std::uint64_t committed = 0;
 };
 
-void kill_at(Stage& stage, const Act& act, const Sides& sides, const Length& length,
-             std::uint64_t step, Killed& killed) {
+void kill_at(Stage& stage, const Act& act, Sides sides, const Length& length, std::uint64_t step,
+             Killed& killed) {
   CAPTURE(step);
   REQUIRE(enter(stage, act).before == sides.before);
   walk_to(stage, length, step);
-  const launch::ToDaemon told = stage.recover(stage.kill_worker());
+  const segment::Death death = stage.kill_worker();
+  take_own_commit(stage, sides);
+  const launch::ToDaemon told = stage.recover(death);
   const Finding finding = look_at(stage.segment(), sides);
   CHECK(finding.fault == "");
   const bool dropped = finding.outcome == Outcome::kDropped;

@@ -156,6 +156,14 @@ Sides enter(Stage& stage, const Act& act) {
   return sides;
 }
 
+void take_own_commit(const Stage& stage, Sides& sides) {
+  static const bool fixed = Traced::has_fixed_addresses();
+  if (fixed || sides.is_own || stage.segment().control().committed.load() == sides.sequence)
+    return;
+  sides.after = heap_of(stage.segment());
+  sides.is_own = true;
+}
+
 Sides rehearse(Stage& stage, const Act& act) {
   Sides sides = enter(stage, act);
   stage.finish();

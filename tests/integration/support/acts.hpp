@@ -38,6 +38,10 @@ Act growing_allocation(Stage& stage); // the heap's memory is raised in the midd
 // The stage as it is right before the message: keeper, fresh worker, the message in the mailbox.
 // Returns the sides, still without `after`.
 Sides enter(Stage& stage, const Act& act);
+// To be called before a recovery of the act's segment. Bytes that nobody sets, as in a string's
+// unused half, depend on addresses: where the machine does not fix those, the heap as it was
+// committed in this very run is the one that must stay.
+void take_own_commit(const Stage& stage, Sides& sides);
 // Plays the act to its end, undisturbed: the sides, complete.
 Sides rehearse(Stage& stage, const Act& act);
 

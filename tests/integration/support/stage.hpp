@@ -64,7 +64,9 @@ class Stage {
   [[nodiscard]] Traced& worker() { return *worker_; }
   [[nodiscard]] const segment::Segment& segment() const { return *segment_; }
   [[nodiscard]] const Server& server() const { return server_; }
+  // Files whose code the worker runs.
   [[nodiscard]] std::string library() const;
+  [[nodiscard]] const std::string& worker_program() const { return worker_program_; }
 
   // The segment's bytes: all that is reserved of it.
   struct Image {

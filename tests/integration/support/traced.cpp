@@ -23,12 +23,18 @@ namespace peeper::test {
 namespace {
 
 constexpr int kInheritedFd = 3;
+constexpr unsigned long kAsk = 0xFFFF'FFFF;
 
 user_regs_struct registers_of(int pid) {
   user_regs_struct registers{};
   iovec place{&registers, sizeof registers};
   require(::ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &place) == 0, "no registers");
   return registers;
+}
+
+// Of what this process starts from now on.
+bool fix_addresses() {
+  return ::personality(static_cast<unsigned long>(::personality(kAsk)) | ADDR_NO_RANDOMIZE) >= 0;
 }
 
 // What stops a program where it is written: the low bytes of a word.
@@ -58,7 +64,7 @@ Traced::Traced(const std::vector<std::string>& command, int fd) {
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(126);
-    ::personality(ADDR_NO_RANDOMIZE);
+    fix_addresses();
     if (::dup2(inherited.get(), kInheritedFd) < 0) ::_exit(126);
     if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(126);
     ::execv(arguments[0], arguments.data());
@@ -170,6 +176,13 @@ bool Traced::step() {
       case Stop::kSignal: break;  // nothing has been executed
     }
   }
+}
+
+bool Traced::has_fixed_addresses() {
+  const auto before = static_cast<unsigned long>(::personality(kAsk));
+  const bool has = fix_addresses();
+  ::personality(before);
+  return has;
 }
 
 Registers Traced::registers() const {

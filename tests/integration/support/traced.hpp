@@ -1,9 +1,9 @@
 // A program under ptrace: it runs until a system call that the test names, or one machine
 // instruction at a time, and can be killed between any two.
 //
-// Its addresses are the same in each run, and it asks the kernel for the time, where a page of the
-// kernel's might have to be read again: so the n-th instruction is as a rule the same in each run.
-// Nothing here needs it to be. Thread: the one that made it.
+// Its addresses are the same in each run, where the machine allows that, and it asks the kernel for
+// the time instead of a page that might have to be read again: so the n-th instruction is as a rule
+// the same one in each run. Nothing here needs it to be. Thread: the one that made it.
 // Everything here blocks until the program has stopped again; a program that never does is ended by
 // CTest's limit, and takes nothing with it: it dies with the test.
 #pragma once
@@ -48,6 +48,9 @@ class Traced {
   void run_to(std::uint64_t address);
   // SIGKILL. Returns the wait status, of this or of an earlier end.
   int kill();
+
+  // False where the machine does not let a program have the same addresses in each run.
+  static bool has_fixed_addresses();
 
   [[nodiscard]] Registers registers() const;
   // Where a function returns to whose first instruction comes next.

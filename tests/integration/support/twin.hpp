@@ -20,6 +20,7 @@ namespace peeper::test {
 struct Sides {
   std::vector<std::byte> before;  // the heap, as long as its limit
   std::vector<std::byte> after;
+  bool is_own = false;            // see take_own_commit()
   std::vector<std::byte> fixed;   // header and mailbox: neither recovery nor worker writes them
   std::uint64_t sequence = 0;     // of the last commit before
   std::uint64_t mailbox_head = 0;

@@ -73,7 +73,7 @@ Length walk(Stage& stage, Look look) {
       ++length.before_callback;
   }
   require(whereabouts.is_behind(), "the walk missed the callback");
-  length.returns_to = whereabouts.returns_to();
+  length.returns_to = whereabouts.returns_to() - worker.code_of(stage.worker_program()).begin;
   require(stage.segment().control().mailbox.head.load() == tail, "the message was not committed");
   return length;
 }
@@ -105,7 +105,7 @@ Length measure(Stage& stage, const Act& act) {
 }
 
 Tally kill_everywhere(Stage& stage, const Act& act, Sampling sampling) {
-  const Sides sides = rehearse(stage, act);
+  Sides sides = rehearse(stage, act);
   const bool all = sampling.most_of_callback == UINT64_MAX;
   const std::uint64_t expected = all ? 0 : measure(stage, act).of_callback;
   require(enter(stage, act).before == sides.before, "the act does not begin as in the rehearsal");
@@ -122,6 +122,7 @@ Tally kill_everywhere(Stage& stage, const Act& act, Sampling sampling) {
     ++tally.looked;
     if (twin.take_over()) {
       ++tally.recovered;
+      take_own_commit(stage, sides);
       const Outcome last = finding.outcome;
       finding = twin.recover(death, sides);
       if (last == Outcome::kCommitted && finding.outcome != last && finding.fault.empty())
@@ -160,7 +161,7 @@ void walk_to(Stage& stage, const Length& length, std::uint64_t steps) {
   Traced& worker = stage.worker();
   std::uint64_t done = 0;
   if (const std::uint64_t end = length.before_callback + length.of_callback; steps >= end) {
-    worker.run_to(length.returns_to);
+    worker.run_to(worker.code_of(stage.worker_program()).begin + length.returns_to);
     done = end;
   } else {
     for (const std::uint64_t fault : length.faults) {

@@ -18,7 +18,8 @@ struct Length {
   // From its first instruction until it has returned; what it calls, and what handles its faults,
   // included.
   std::uint64_t of_callback = 0;
-  std::uint64_t returns_to = 0;       // address of the first instruction after the callback
+  // Address of the first instruction after it, from where the program's code begins.
+  std::uint64_t returns_to = 0;
   std::vector<std::uint64_t> faults;  // steps before each page fault
 };
 
