@@ -6,15 +6,14 @@
 
 #include <boost/intrusive/set.hpp>
 #include <boost/unordered_map.hpp>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
-namespace peeper::daemon {
+#include "daemon/instant.hpp"
 
-using Instant = std::chrono::steady_clock::time_point;
+namespace peeper::daemon {
 
 // Who waits: a connection, which knows its replies by slot.
 class ReplySink {

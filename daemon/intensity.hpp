@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <deque>
 
-namespace peeper::daemon {
+#include "daemon/instant.hpp"
 
-using Instant = std::chrono::steady_clock::time_point;
+namespace peeper::daemon {
 
 class Intensity {
  public:
