@@ -19,7 +19,7 @@ constexpr char kConfig[] =
 // Commands of all kinds on few keys, so that they meet. The words come from the seed alone.
 class Commands {
  public:
-  explicit Commands(unsigned seed) : random_(seed) {}
+  explicit Commands(std::uint32_t seed) : random_(seed) {}
 
   Words next() {
     switch (pick(24)) {
@@ -163,9 +163,8 @@ TEST_CASE("kv: 20 000 random commands get the replies of redis-server, byte for 
   Instance peeperd{kConfig};
   peeperd.start();
   const RedisServer redis{peeperd.directory()};
-  const char* given = std::getenv("PEEPER_SEED");
-  const unsigned seed = given == nullptr ? 1 : static_cast<unsigned>(std::atoi(given));
-  MESSAGE("PEEPER_SEED=" << seed);
+  const std::uint32_t seed = fresh_seed();
+  CAPTURE(seed);
   Commands source{seed};
   for (int round = 0; round < 20; ++round) {
     std::vector<Words> commands;

@@ -354,13 +354,7 @@ TEST_CASE("kv: keys, values and deadlines survive every kill") {
     CHECK(talk({"GET", "key499"}) == long_value);
     CHECK(talk({"PERSIST", "key499"}) == "1");
   }
-  const Watch worker{peeperd.worker("kv")};
-  const Watch keeper{peeperd.keeper("kv")};
-  worker.kill(SIGKILL);
-  keeper.kill(SIGKILL);
-  peeperd.kill_daemon();
-  REQUIRE(worker.gone());
-  REQUIRE(keeper.gone());
+  peeperd.kill_all_three("kv");
   peeperd.start();
   Talk talk = kv_client(peeperd);
   CHECK(talk({"DBSIZE"}) == "500");

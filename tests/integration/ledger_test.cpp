@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
@@ -21,13 +20,6 @@ namespace {
 constexpr char kConfig[] =
     "[[server]]\nname = \"ledger\"\nbehaviour = \"ledger\"\nmax_restarts = 1000000\n"
     "state_size = \"64MiB\"\n";
-
-unsigned seed() {
-  const char* given = std::getenv("PEEPER_SEED");
-  const unsigned number = given == nullptr ? 1 : static_cast<unsigned>(std::atoi(given));
-  MESSAGE("PEEPER_SEED=" << number);
-  return number;
-}
 
 using Words = std::vector<std::string>;
 
@@ -72,7 +64,7 @@ enum class Crashes { kNone, kSome };
 // Random messages about few accounts.
 class Messages {
  public:
-  explicit Messages(unsigned seed_number) : random_(seed_number) {}
+  explicit Messages(std::uint32_t seed) : random_(seed) {}
 
   int pick(int count) { return static_cast<int>(random_() % static_cast<unsigned>(count)); }
 
@@ -227,7 +219,9 @@ TEST_CASE("ledger: 3 000 random messages, crashes and kills leave exactly what w
   Instance peeperd{kConfig};
   peeperd.start();
   Talk talk = peeperd.talk();
-  Messages messages{seed()};
+  const std::uint32_t seed = fresh_seed();
+  CAPTURE(seed);
+  Messages messages{seed};
   Model model;
   int crashed = 0;
   int killed = 0;
@@ -273,10 +267,11 @@ TEST_CASE("ledger: workers killed under the load of three clients move no money"
     ~Stopper() { stop = true; }
   };
   const Stopper stopper{stop};
-  const unsigned first_seed = seed();
+  const std::uint32_t seed = fresh_seed();
+  CAPTURE(seed);
   for (unsigned i = 0; i < surprises.size(); ++i)
     clients.emplace_back([&, i, client = peeperd.talk()]() mutable {
-      std::mt19937 random{first_seed + i};
+      std::mt19937 random{seed + i};
       while (!stop) {
         const std::string from = std::to_string(random() % 200 + 1);
         const std::string to = std::to_string(random() % 200 + 1);
@@ -306,15 +301,15 @@ TEST_CASE("ledger: workers killed under the load of three clients move no money"
 TEST_CASE("ledger: kill -9 of worker, keeper and daemon drops at most the message in flight") {
   Instance peeperd{kConfig};
   peeperd.start();
-  Messages messages{seed()};
+  const std::uint32_t seed = fresh_seed();
+  CAPTURE(seed);
+  Messages messages{seed};
   Model model;
   for (int round = 0; round < 15; ++round) {
     CAPTURE(round);
     std::vector<Words> sent;
     {
       Talk talk = peeperd.talk();
-      const Watch worker{peeperd.worker("ledger")};
-      const Watch keeper{peeperd.keeper("ledger")};
       // Pipelined: some are answered, one may be in flight, others wait.
       constexpr int kDepth = 60;
       for (int i = 0; i < kDepth; ++i) {
@@ -327,11 +322,7 @@ TEST_CASE("ledger: kill -9 of worker, keeper and daemon drops at most the messag
         REQUIRE_MESSAGE(as_foreseen(answer, model.apply(sent.front())), answer);
         sent.erase(sent.begin());
       }
-      worker.kill(SIGKILL);
-      keeper.kill(SIGKILL);
-      peeperd.kill_daemon();
-      REQUIRE(worker.gone());
-      REQUIRE(keeper.gone());
+      peeperd.kill_all_three("ledger");
     }
     peeperd.start();
     Talk talk = peeperd.talk();

@@ -14,35 +14,16 @@ using namespace peeper::test;
 
 namespace {
 
-struct Victims {
-  const char* names;
-  bool worker;
-  bool keeper;
-  bool daemon;
+struct Combination {
+  std::string names;
+  Instance::Victims victims;
 };
 
-constexpr Victims kCombinations[] = {
-    {"keeper", false, true, false},      {"daemon", false, false, true},
-    {"worker+keeper", true, true, false}, {"worker+daemon", true, false, true},
-    {"keeper+daemon", false, true, true}, {"all three", true, true, true},
+const Combination kCombinations[] = {
+    {"keeper", {false, true, false}},        {"daemon", {false, false, true}},
+    {"worker+keeper", {true, true, false}},  {"worker+daemon", {true, false, true}},
+    {"keeper+daemon", {false, true, true}},  {"all three", {true, true, true}},
 };
-
-// Kills them as near to each other as three system calls are, and waits for their end.
-void kill_them(Instance& peeperd, const Victims& victims) {
-  const Watch worker{peeperd.worker("counter")};
-  const Watch keeper{peeperd.keeper("counter")};
-  if (victims.worker) worker.kill(SIGKILL);
-  if (victims.keeper) keeper.kill(SIGKILL);
-  if (victims.daemon) peeperd.daemon().signal(SIGKILL);
-  if (victims.daemon) {
-    REQUIRE(peeperd.daemon().wait().has_value());
-    // They don't outlive their daemon.
-    CHECK(worker.gone());
-    CHECK(keeper.gone());
-  }
-  if (victims.worker) CHECK(worker.gone());
-  if (victims.keeper) CHECK(keeper.gone());
-}
 
 // Calls `inc` until told to stop. An unanswered or failed one may have happened or not.
 struct Load {
@@ -100,10 +81,11 @@ TEST_CASE("at rest, any of the three processes may be killed, alone and together
   Instance peeperd{counter_config()};
   peeperd.start();
   std::int64_t count = 0;
-  for (const Victims& victims : kCombinations) {
-    CAPTURE(victims.names);
+  for (const Combination& combination : kCombinations) {
+    const Instance::Victims victims = combination.victims;
+    CAPTURE(combination.names);
     CHECK(peeperd.talk()({"CALL", "counter", "inc"}) == std::to_string(++count));
-    kill_them(peeperd, victims);
+    peeperd.kill("counter", victims);
     if (victims.daemon) peeperd.start();
     CHECK(peeperd.talk()({"CALL", "counter", "state"}) == std::to_string(count));
     CHECK(peeperd.talk()({"CAST", "counter", "inc"}) == "OK");
@@ -166,12 +148,14 @@ TEST_CASE("under load, any of the three processes may be killed, alone and toget
       }
     });
   for (int round = 0; round < 3; ++round) {
-    for (const Victims& victims : kCombinations) {
+    for (const Combination& combination : kCombinations) {
+      const Instance::Victims victims = combination.victims;
+      CAPTURE(combination.names);
       // After some messages, so that it hits a busy server.
       Talk talk = peeperd.talk();
       const std::uint32_t calls = random() % 200;
       for (std::uint32_t i = 0; i < calls; ++i) (void)talk({"CALL", "counter", "state"});
-      kill_them(peeperd, victims);
+      peeperd.kill("counter", victims);
       if (victims.daemon) peeperd.start();
       REQUIRE(peeperd.talk()({"CALL", "counter", "state"}).front() != '-');
     }

@@ -142,6 +142,16 @@ void Instance::kill_daemon() {
   daemon_.reset();
 }
 
+void Instance::kill(std::string_view server, Victims victims) {
+  const Watch its_worker{worker(server)};
+  const Watch its_keeper{keeper(server)};
+  if (victims.worker) its_worker.kill(SIGKILL);
+  if (victims.keeper) its_keeper.kill(SIGKILL);
+  if (victims.daemon) kill_daemon();
+  if (victims.worker || victims.daemon) require(its_worker.gone(), "the worker survives");
+  if (victims.keeper || victims.daemon) require(its_keeper.gone(), "the keeper survives");
+}
+
 Talk Instance::talk() const {
   auto client = Client::connect(socket(), kPatience);
   require(client.has_value(), (client ? "" : client.error().what) + "\n" + log());

@@ -46,6 +46,15 @@ class Instance {
   void stop();
   // SIGKILL. Waits for the daemon's end only.
   void kill_daemon();
+  struct Victims {
+    bool worker = true;
+    bool keeper = true;
+    bool daemon = true;
+  };
+  // SIGKILL to those of the server, as near to each other as that many system calls are; waits for
+  // their end. A daemon takes its server's worker and keeper with it.
+  void kill(std::string_view server, Victims victims);
+  void kill_all_three(std::string_view server) { kill(server, {true, true, true}); }
   [[nodiscard]] Process& daemon() { return *daemon_; }
 
   [[nodiscard]] Talk talk() const;
