@@ -22,7 +22,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -43,8 +43,10 @@ struct Fingerprint {
   std::uint64_t alignment;
   std::uint64_t version;
   std::uint32_t name_bytes;
-  std::uint32_t reserved;
-  char name[480];  // cut where longer
+  std::uint32_t container_version;     // of the behaviour's containers: peeper's part
+  std::uint32_t boost_version;         // and Boost's
+  std::uint32_t worker_boost_version;  // of the heap's allocator
+  char name[472];  // cut where longer
 };
 static_assert(sizeof(Fingerprint) == 512);
 

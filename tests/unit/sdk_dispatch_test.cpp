@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <boost/version.hpp>
 #include <atomic>
 #include <cstdint>
 #include <new>
@@ -143,6 +144,8 @@ TEST_CASE("a behaviour's table tells its types and their version") {
   CHECK(full.state.size == sizeof(Full::State));
   CHECK(full.state.alignment == alignof(Full::State));
   CHECK(full.state.version == 3);
+  CHECK(full.state.boost_version == BOOST_VERSION);
+  CHECK(full.state.container_version == peeper::detail::kContainerVersion);
   CHECK(peeper::detail::behaviour_table<Least>()->state.version == 9);
   CHECK(peeper::detail::behaviour_table<Values>()->state.version == 0);
 }

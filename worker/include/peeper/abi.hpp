@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 2;
+inline constexpr std::uint32_t kSdkVersion = 3;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -82,6 +82,9 @@ struct StateType {
   std::uint64_t alignment;
   Bytes name;             // as the compiler spells it
   std::uint64_t version;  // State::version or Behaviour::version if declared, else 0
+  // What the containers in it look like in memory.
+  std::uint32_t boost_version;      // BOOST_VERSION
+  std::uint32_t container_version;  // detail::kContainerVersion
 };
 
 // Flags of a Behaviour: its callback of that kind takes the State by const reference, so it runs

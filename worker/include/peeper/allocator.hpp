@@ -9,6 +9,7 @@
 
 #include <boost/interprocess/offset_ptr.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <new>
 #include <type_traits>
@@ -27,6 +28,11 @@ void attach(const abi::Host* host) noexcept;
 [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
 void deallocate(void* memory) noexcept;
 void touch(const void* memory, std::size_t bytes);
+
+// Raised when what these headers themselves add to a container in the heap changes: the layout of
+// a pointer or an allocator, a default template argument, the hash of a key. A segment whose State
+// has another number is refused: its bytes would mean something else.
+inline constexpr std::uint32_t kContainerVersion = 1;
 
 // A page: the segment may be mapped at any address, but always at a page's start.
 inline constexpr std::size_t kMostAlignment = 4096;

@@ -1,5 +1,7 @@
 // Hash tables in the server's heap: those of Boost.Unordered, whose documentation applies.
 // With text as the key, find(), count(), contains() and erase() take a std::string_view.
+// In Boost 1.81, -> on an iterator over one bucket, begin(n), does not compile, as the pointers
+// inside are distances: write (*it).second instead.
 #pragma once
 
 #include <boost/container_hash/hash.hpp>
@@ -18,12 +20,14 @@ namespace peeper {
 namespace detail {
 
 // The same in every process, build and release: what is stored in a heap is found again by it.
+// Another function raises kContainerVersion.
 [[nodiscard]] std::uint64_t hash_bytes(std::string_view bytes) noexcept;
 
 }  // namespace detail
 
 // Hashes keys. Numbers and text hash alike for ever. Any other type goes to boost::hash, which may
-// differ between releases of Boost; give the table a hasher of your own where that matters.
+// differ between releases of Boost. So may their containers, and a State compiled with another
+// release is refused.
 template <class T>
 struct hash {
   std::size_t operator()(const T& value) const {

@@ -1,11 +1,13 @@
 // Behind PEEPER_SERVER: the table of functions (abi.hpp) through which a worker drives a behaviour.
 #pragma once
 
+#include <boost/version.hpp>
 #include <memory>
 #include <new>
 #include <type_traits>
 
 #include "peeper/abi.hpp"
+#include "peeper/allocator.hpp"
 #include "peeper/detail/callbacks.hpp"
 #include "peeper/detail/names.hpp"
 #include "peeper/format_state.hpp"
@@ -158,7 +160,9 @@ const abi::Behaviour* behaviour_table() {
         .state = {.size = sizeof(State),
                   .alignment = alignof(State),
                   .name = {state_name.data(), state_name.size()},
-                  .version = version_of<B>()},
+                  .version = version_of<B>(),
+                  .boost_version = BOOST_VERSION,
+                  .container_version = kContainerVersion},
         .flags = read_only_callbacks<B, State>(),
         .attach = &attach,
         .create = &F::create,
