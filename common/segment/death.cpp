@@ -51,7 +51,8 @@ std::string describe(const Death& death, const CrashReport& report) {
       text += " at " + hexadecimal(report.address);
       if (report.hint == FaultHint::kStackOverflow) text += " (stack overflow)";
       if (report.hint == FaultHint::kHeapWrite)
-        text += " (write to the state outside of a message, or from another thread)";
+        text += " (write to the state outside of a message, from another thread or by a callback "
+                "that gets it const)";
     }
     return text;
   }

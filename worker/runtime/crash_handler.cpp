@@ -20,8 +20,10 @@ namespace {
 // Set once, before the handlers; a signal handler has no other way to its data.
 segment::CrashRecord* record = nullptr;
 std::uint32_t own_incarnation = 0;
+pid_t own_pid = 0;
 PageGuard* heap_guard = nullptr;
 std::span<std::byte> heap;
+const segment::Atomic64* heap_reserved = nullptr;
 thread_local bool is_callback_thread = false;
 
 constexpr std::size_t kHandlerStackBytes = 64 * 1024;
@@ -50,8 +52,10 @@ segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* contex
   const auto address = reinterpret_cast<std::uint64_t>(info->si_addr);
   if (address - stack_pointer(context) + kNearStack < 2 * kNearStack)
     return segment::FaultHint::kStackOverflow;
+  // Beyond what has memory nothing can be read either: that is no write that came at a bad time.
   const auto begin = reinterpret_cast<std::uint64_t>(heap.data());
-  if (info->si_code == SEGV_ACCERR && address - begin < heap.size())
+  const std::uint64_t reserved = heap_reserved->load(std::memory_order_relaxed);
+  if (info->si_code == SEGV_ACCERR && address - begin < std::min(reserved, heap.size()))
     return segment::FaultHint::kHeapWrite;
   return segment::FaultHint::kNone;
 }
@@ -64,8 +68,11 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
     errno = kept_errno;
     if (allowed) return;
   }
-  // A second one, from another thread or from in here, must not overwrite the first's record.
-  if (record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
+  // A child that a callback forked has the handler too, but no part in the record: it doesn't see
+  // the segment or, after vfork, sees its parent's. And a second fault, in another thread or in
+  // here, must not overwrite the first's record.
+  const bool is_ours = ::getpid() == own_pid;
+  if (is_ours && record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
     record->signal = signal;
     record->code = info->si_code;
     record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
@@ -85,8 +92,10 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
 void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation) {
   record = &segment.crash();
   own_incarnation = incarnation;
+  own_pid = ::getpid();
   record->incarnation.store(0, std::memory_order_relaxed);
   heap = segment.heap();
+  heap_reserved = &segment.control().worker.heap_reserved;
 
   stack_t stack{};
   stack.ss_size = kHandlerStackBytes;

@@ -25,13 +25,20 @@ using segment::Channel;
 
 // What the C interfaces below need and can't be handed: SIGTERM's handler, the host's functions.
 volatile std::sig_atomic_t stop_requested = 0;
+pid_t own_pid = 0;
 segment::Atomic32* own_bell = nullptr;
 Heap* the_heap = nullptr;
 PageGuard* the_guard = nullptr;
 bool in_transaction = false;
 
-// The bell makes a wait that is about to begin return at once.
-void on_sigterm(int) {
+// The bell makes a wait that is about to begin return at once. A child that a callback forked has
+// the handler too, and no bell: it ends as any process does.
+void on_sigterm(int signal) {
+  if (::getpid() != own_pid) {
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+    return;
+  }
   stop_requested = 1;
   own_bell->fetch_add(1, std::memory_order_relaxed);
 }
@@ -132,6 +139,7 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       transaction_(segment),
       guard_(segment, transaction_.journal(), break_even_of(control_.worker)),
       heap_(segment, guard_) {
+  own_pid = ::getpid();
   own_bell = &control_.mailbox.bell;
   the_heap = &heap_;
   the_guard = &guard_;
