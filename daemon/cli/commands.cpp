@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "common/client.hpp"
+#include "common/client/client.hpp"
 #include "common/limits.hpp"
 #include "daemon/cli/render_json.hpp"
 
@@ -13,16 +15,21 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kGrace{1000};
+// The old worker may have to start first, then end, then the new one starts.
+constexpr int kUpgradeSteps = 3;
 
 std::string render(const Options& options, const resp::Reply& reply, Target target) {
   if (options.json) return render_json(reply) + "\n";
   switch (options.verb) {
     case Verb::kList: return render_children(reply, target);
-    case Verb::kStatus: return render_fields(reply, target);
+    case Verb::kStatus:
+    case Verb::kStatistics: return render_fields(reply, target);
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
     case Verb::kState:
+    case Verb::kTrace:
+    case Verb::kUpgrade:
     case Verb::kKill:
     case Verb::kPing: return render_value(reply, target);
   }
@@ -34,49 +41,67 @@ std::string_view failure_code(int exit_code, FailedWhen when) {
   return when == FailedWhen::kConnecting ? "CONNECT" : "DISCONNECTED";
 }
 
-std::string failure_sentence(const Options& options, const Failure& failure, FailedWhen when) {
-  if (when == FailedWhen::kConnecting) return failure.what;
-  const std::string unknown = "; the command may or may not have been carried out";
-  if (failure.system_error == ETIMEDOUT) {
-    return "no answer within " + std::to_string(waiting_time(options).count()) + " ms" + unknown;
-  }
-  return "connection lost: " + failure.what + unknown;
+Command message_of(const Options& options) {
+  const std::string& server = options.words.at(0);
+  const std::string& message = options.words.at(1);
+  Command command = options.verb == Verb::kCall   ? Command::call(server, message)
+                    : options.verb == Verb::kCast ? Command::cast(server, message)
+                                                  : Command::send(server, message);
+  for (std::size_t i = 2; i < options.words.size(); ++i) command.add_argument(options.words[i]);
+  if (!options.token.empty()) command.set_token(options.token);
+  return std::move(command).timeout(options.call_timeout.value_or(limits::kCallTimeout));
 }
 
-Result<resp::Reply> ask(Client& client, const Options& options) {
-  const std::vector<std::string> words = wire_command(options);
-  const std::vector<std::string_view> arguments(words.begin(), words.end());
-  Result<resp::Reply> hello = client.hello(3, waiting_time(options));
-  if (!hello || hello->is_error()) return hello;
-  return client.command(arguments, waiting_time(options));
+Command question_of(const Options& options, std::vector<std::string_view> words, Repeat repeat) {
+  words.insert(words.end(), options.words.begin(), options.words.end());
+  return Command::words(words, options.retry ? repeat : Repeat::kNever);
+}
+
+Command upgrade_of(const Options& options) {
+  std::vector<std::string_view> words{"SYS", "CHANGE_CODE"};
+  words.insert(words.end(), options.words.begin(), options.words.end());
+  std::string timeout;
+  if (options.call_timeout) {
+    timeout = std::to_string(options.call_timeout->count());
+    words.insert(words.end(), {"TIMEOUT", timeout});
+  }
+  return Command::words(words, Repeat::kNever);
+}
+
+Command bare_command(const Options& options) {
+  switch (options.verb) {
+    case Verb::kCall:
+    case Verb::kCast:
+    case Verb::kSend: return message_of(options);
+    case Verb::kList: return question_of(options, {"SUPERVISOR", "WHICH_CHILDREN"}, Repeat::kSafe);
+    case Verb::kState: return question_of(options, {"SYS", "GET_STATE"}, Repeat::kSafe);
+    case Verb::kStatus: return question_of(options, {"SYS", "GET_STATUS"}, Repeat::kSafe);
+    case Verb::kStatistics: return question_of(options, {"SYS", "STATISTICS"}, Repeat::kSafe);
+    case Verb::kTrace: return question_of(options, {"SYS", "TRACE"}, Repeat::kSafe);
+    // Twice may kill two, or change what was changed.
+    case Verb::kKill: return question_of(options, {"SYS", "KILL"}, Repeat::kNever);
+    case Verb::kUpgrade: return upgrade_of(options);
+    case Verb::kPing: break;
+  }
+  return question_of(options, {"PING"}, Repeat::kSafe);
+}
+
+ClientOptions client_options(const Options& options) {
+  return {.socket = options.socket,
+          .timeout = waiting_time(options),
+          .tokens = options.retry ? Tokens::kMade : Tokens::kNone};
 }
 
 }  // namespace
 
-std::vector<std::string> wire_command(const Options& options) {
-  std::vector<std::string> words;
-  switch (options.verb) {
-    case Verb::kCall:
-      words = {"CALL"};
-      if (options.call_timeout) {
-        words.insert(words.end(), {"TIMEOUT", std::to_string(options.call_timeout->count())});
-      }
-      break;
-    case Verb::kCast: words = {"CAST"}; break;
-    case Verb::kSend: words = {"SEND"}; break;
-    case Verb::kList: words = {"SUPERVISOR", "WHICH_CHILDREN"}; break;
-    case Verb::kState: words = {"SYS", "GET_STATE"}; break;
-    case Verb::kStatus: words = {"SYS", "GET_STATUS"}; break;
-    case Verb::kKill: words = {"SYS", "KILL"}; break;
-    case Verb::kPing: words = {"PING"}; break;
-  }
-  words.insert(words.end(), options.words.begin(), options.words.end());
-  return words;
+Command wire_command(const Options& options) {
+  return bare_command(options).patience(waiting_time(options));
 }
 
 milliseconds waiting_time(const Options& options) {
   if (options.wait) return *options.wait;
-  return options.call_timeout.value_or(limits::kCallTimeout) + kGrace;
+  const milliseconds step = options.call_timeout.value_or(limits::kCallTimeout);
+  return (options.verb == Verb::kUpgrade ? kUpgradeSteps * step : step) + kGrace;
 }
 
 Output output_for(const Options& options, const resp::Reply& reply, Targets targets) {
@@ -89,18 +114,18 @@ Output output_for(const Options& options, const resp::Reply& reply, Targets targ
 Output output_for(const Options& options, const Failure& failure, FailedWhen when,
                   Targets targets) {
   const int exit_code = failure.system_error == ETIMEDOUT ? kTimedOut : kNoConnection;
-  const std::string sentence = failure_sentence(options, failure, when);
   if (options.json) {
-    return {render_json_error(failure_code(exit_code, when), sentence) + "\n", "", exit_code};
+    return {render_json_error(failure_code(exit_code, when), failure.what) + "\n", "", exit_code};
   }
   const bool escapes = targets.err == Target::kTerminal;
-  return {"", "peeper: " + (escapes ? escape_control(sentence) : sentence) + "\n", exit_code};
+  return {"", "peeper: " + (escapes ? escape_control(failure.what) : failure.what) + "\n",
+          exit_code};
 }
 
 Output run(const Options& options, Targets targets) {
-  Result<Client> client = Client::connect(options.socket, waiting_time(options));
+  Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
-  const Result<resp::Reply> reply = ask(*client, options);
+  const Result<resp::Reply> reply = client->run(wire_command(options));
   if (!reply) return output_for(options, reply.error(), FailedWhen::kAsking, targets);
   return output_for(options, *reply, targets);
 }

@@ -3,8 +3,8 @@
 
 #include <chrono>
 #include <string>
-#include <vector>
 
+#include "common/client/command.hpp"
 #include "common/resp/reply.hpp"
 #include "common/result.hpp"
 #include "daemon/cli/options.hpp"
@@ -34,20 +34,21 @@ struct Targets {
   Target err = Target::kPipe;
 };
 
-// The command as the daemon gets it.
-[[nodiscard]] std::vector<std::string> wire_command(const Options& options);
+// The command as the daemon gets it, but for the token that the client makes.
+[[nodiscard]] Command wire_command(const Options& options);
 
 // How long to wait for the answer: longer than the server may take, so that the daemon's own
 // TIMEOUT, which says more, comes first.
 [[nodiscard]] std::chrono::milliseconds waiting_time(const Options& options);
 
 [[nodiscard]] Output output_for(const Options& options, const resp::Reply& reply, Targets targets);
-// The daemon could not be asked. `when` tells whether the command may have been carried out.
+// The daemon could not be asked, or did not answer.
 enum class FailedWhen { kConnecting, kAsking };
 [[nodiscard]] Output output_for(const Options& options, const Failure& failure, FailedWhen when,
                                 Targets targets);
 
-// Connects, asks, waits. Blocks for waiting_time at most, and as long again for connecting.
+// Connects, asks, waits; after a lost connection again, unless that is not wanted or not safe
+// (kill). Blocks for waiting_time at most, and as long again for connecting.
 [[nodiscard]] Output run(const Options& options, Targets targets);
 
 }  // namespace peeper::cli

@@ -40,6 +40,8 @@ struct Fields {
   std::string message;
   std::string process;
   std::string signal;
+  std::string path;
+  std::string on_or_off;
   std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
 };
 
@@ -56,11 +58,21 @@ void add_word(CLI::App* command, const char* name, std::string& word, const char
   command->add_option(name, word, text)->required()->type_name("");
 }
 
+std::string check_token(const std::string& token) {
+  if (!token.empty() && token.size() <= limits::kTokenBytes) return "";
+  return "a token has 1 to " + std::to_string(limits::kTokenBytes) + " bytes";
+}
+
 CLI::App* add_message_verb(CLI::App& app, Fields& fields, Verb verb, const char* name,
                            const char* text, const char* more) {
   CLI::App* command = add_verb(app, fields, verb, name, text, more);
   add_word(command, "SERVER", fields.server, "the server's name");
   add_word(command, "MESSAGE", fields.message, "the message's name");
+  command->add_option("--id", fields.options.token,
+                      "the message's token: the server handles only the\n"
+                      "first message with it, and answers the same again")
+      ->check(CLI::Validator(check_token, "", "token"))
+      ->type_name("TOKEN");
   command->add_option("ARG", fields.shown_only, "arguments, sent as they are")->type_name("");
   return command;
 }
@@ -102,6 +114,45 @@ void add_inspection(CLI::App& app, Fields& fields) {
   add_word(status, "SERVER", fields.server, "the server's name");
 }
 
+void add_on_or_off(CLI::App* command, Fields& fields, const char* text) {
+  CLI::IsMember words({"on", "off"});
+  words.description("");  // the help says so
+  command->add_option("on|off", fields.on_or_off, text)->check(words)->type_name("");
+}
+
+void add_debugging(CLI::App& app, Fields& fields) {
+  CLI::App* stats = add_verb(app, fields, Verb::kStatistics, "stats",
+                             "Print a server's counts of messages, replies and crashes",
+                             "They are off, and then no_statistics, until somebody wants them.\n"
+                             "Example: peeper stats counter on\n"
+                             "         peeper stats counter");
+  add_word(stats, "SERVER", fields.server, "the server's name");
+  add_on_or_off(stats, fields, "begin or end counting");
+  CLI::App* trace = add_verb(app, fields, Verb::kTrace, "trace",
+                             "Log a server's messages, replies, crashes and starts",
+                             "The lines are in peeperd's log, at level info, and begin with *DBG*\n"
+                             "Example: peeper trace counter on");
+  add_word(trace, "SERVER", fields.server, "the server's name");
+  add_on_or_off(trace, fields, "begin or end logging");
+  trace->get_option("on|off")->required();
+}
+
+void add_upgrade(CLI::App& app, Fields& fields) {
+  CLI::App* upgrade =
+      add_verb(app, fields, Verb::kUpgrade, "upgrade",
+               "Run other code for a server's state (code_change)",
+               "Messages wait meanwhile. If the new code fails at its start, the old goes on.\n"
+               "PATH is what 'behaviour' could be in the configuration: a name, or a path that\n"
+               "is relative to the configuration's directory. The configuration should say the\n"
+               "same before peeperd is started again.\n"
+               "Example: peeper upgrade counter ./counter-2.so");
+  add_word(upgrade, "SERVER", fields.server, "the server's name");
+  add_word(upgrade, "PATH", fields.path, "the new behaviour");
+  add_milliseconds(*upgrade, fields.call_timeout_ms,
+                   "how long the old code may take to end, and the\n"
+                   "new one to start (default 5000)");
+}
+
 void add_trials(CLI::App& app, Fields& fields) {
   CLI::App* kill = add_verb(app, fields, Verb::kKill, "kill",
                             "Kill one of a server's processes, to see it come back",
@@ -130,9 +181,14 @@ void describe(CLI::App& app, Fields& fields) {
   app.add_flag("--json", fields.options.json,
                "print one JSON document; what is no UTF-8 becomes U+FFFD");
   add_milliseconds(app, fields.wait_ms, "how long to wait for the answer (default 6000)");
+  app.add_flag("!--no-retry", fields.options.retry,
+               "if the connection is lost, say so at once; without it\n"
+               "peeper waits for peeperd to come back and asks again");
   app.require_subcommand(1);
   add_messages(app, fields);
   add_inspection(app, fields);
+  add_debugging(app, fields);
+  add_upgrade(app, fields);
   add_trials(app, fields);
 }
 
@@ -191,6 +247,12 @@ Options options_of(Fields&& fields) {
     case Verb::kSend: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
     case Verb::kStatus: options.words = {fields.server}; break;
+    case Verb::kStatistics:
+    case Verb::kTrace:
+      options.words = {fields.server};
+      if (!fields.on_or_off.empty()) options.words.push_back(fields.on_or_off);
+      break;
+    case Verb::kUpgrade: options.words = {fields.server, fields.path}; break;
     case Verb::kKill:
       options.words = {fields.server};
       if (!fields.process.empty()) options.words.push_back(fields.process);

@@ -9,7 +9,9 @@
 
 namespace peeper::cli {
 
-enum class Verb { kCall, kCast, kSend, kList, kState, kStatus, kKill, kPing };
+enum class Verb {
+  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing
+};
 
 struct Options {
   std::string socket;
@@ -17,9 +19,14 @@ struct Options {
   // How long to wait for the answer; none: as long as the call may take, and a second.
   std::optional<std::chrono::milliseconds> wait;
   Verb verb = Verb::kPing;
-  // How long the server may take for a call; none: the daemon's default.
+  // How long the server may take for a call, or for each step of an upgrade; none: the daemon's
+  // default.
   std::optional<std::chrono::milliseconds> call_timeout;
-  // What follows the command: server, message, arguments; server, process, signal.
+  // After a lost connection a message is sent again with its token, and a question asked again.
+  bool retry = true;
+  // The message's token; empty: one is made.
+  std::string token;
+  // What follows the command: server, message, arguments; server, process, signal; server, path.
   std::vector<std::string> words;
 };
 
