@@ -24,8 +24,9 @@ struct ToKeeper {
   std::uint32_t observed;     // segment::Observed
   std::int32_t wait_status;
   std::uint32_t incarnation;  // of the worker that died
+  std::uint32_t retries;      // of the message in flight
 };
-static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 16);
+static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 20);
 
 enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made

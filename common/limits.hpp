@@ -16,6 +16,8 @@ inline constexpr std::size_t GiB = 1024 * MiB;
 inline constexpr std::size_t kInstanceNameBytes = 32;
 inline constexpr std::size_t kServerNameBytes = 64;
 inline constexpr std::size_t kBehaviourNameBytes = 256;
+// A token (ID) that makes a retry safe; kept in the server's heap. Beyond, and empty: BADARG.
+inline constexpr std::size_t kTokenBytes = 128;
 
 // --- Memory of a server --------------------------------------------------------------------------
 // state_size. The least holds the allocator's own structures; the most is what the journal's 32-bit
@@ -41,6 +43,9 @@ inline constexpr std::size_t kReplyDepth = 64;
 // What our own client takes from a daemon before it has made a reply of it. Above any value a server
 // can hand out through its rings. Beyond: the command fails and the connection is closed.
 inline constexpr std::size_t kClientReplyBytes = 1 * GiB;
+// Commands that our own client keeps, to send them again, until they are answered. Beyond: the next
+// one fails with ENOBUFS.
+inline constexpr std::size_t kClientUnanswered = 1'000'000;
 
 // --- Connections ---------------------------------------------------------------------------------
 inline constexpr std::size_t kConnections = 10'000;
@@ -48,9 +53,17 @@ inline constexpr std::size_t kConnections = 10'000;
 // further commands from it until it has caught up.
 inline constexpr std::size_t kPendingReplies = 10'000;
 inline constexpr std::size_t kUnsentBytes = 16 * MiB;
-// Bytes that replies to commands read before that may add up to, one more reply not counted. Beyond:
-// the connection is closed.
+// Bytes that replies to commands read before that, and messages of channels, may add up to, one more
+// not counted. Beyond: the connection is closed; nobody waits for a slow subscriber.
 inline constexpr std::size_t kMostUnsentBytes = 128 * MiB;
+// Channels a connection subscribes to, and bytes of a channel's name: a server's name, a slash and
+// what that server calls it. Beyond: BADARG, and the command changes nothing.
+inline constexpr std::size_t kSubscriptions = 1'000;
+inline constexpr std::size_t kChannelBytes = 512;
+
+// --- Retries -------------------------------------------------------------------------------------
+// retries, with on_crash = "retry": of one message. Beyond: the configuration is refused.
+inline constexpr std::uint32_t kMostRetries = 1'000;
 
 // --- Time ----------------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kCallTimeout{5'000};

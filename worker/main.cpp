@@ -19,7 +19,7 @@ using namespace peeper;
 struct Options {
   segment::SegmentId id;
   std::string library;
-  std::uint32_t incarnation = 0;
+  worker::RuntimeOptions runtime;
   worker::InitArguments arguments;
 };
 
@@ -29,7 +29,12 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_option("--instance", options.id.instance)->required();
   app.add_option("--server", options.id.server)->required();
   app.add_option("--library", options.library, "The behaviour's shared object")->required();
-  app.add_option("--incarnation", options.incarnation)->required();
+  app.add_option("--incarnation", options.runtime.incarnation)->required();
+  app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
+  app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
+  std::int64_t hibernate_after_ms = -1;
+  app.add_option("--hibernate-after", hibernate_after_ms, "Milliseconds without a message");
+  app.add_flag("--upgrade", options.runtime.upgrade, "A former State may be changed");
   app.add_option("--argument", options.arguments.values, "What init gets")
       ->allow_extra_args(false);
   app.add_flag("--named", options.arguments.named, "Arguments are name and value by turns");
@@ -38,6 +43,8 @@ Options parse_or_exit(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  if (hibernate_after_ms >= 0)
+    options.runtime.hibernate_after = std::chrono::milliseconds{hibernate_after_ms};
   return options;
 }
 
@@ -64,14 +71,14 @@ int main(int argc, char** argv) {
   segment.close_descriptor();
 
   // From here on the crash record speaks for us.
-  worker::install_crash_handler(segment, options.incarnation);
+  worker::install_crash_handler(segment, options.runtime.incarnation);
   segment::WorkerStatus& status = segment.control().worker;
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
-  status.incarnation.store(options.incarnation, std::memory_order_release);
+  status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
   const auto behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 
-  auto& runtime = *new worker::Runtime{segment, **behaviour, launch::kBellFd};
+  auto& runtime = *new worker::Runtime{segment, **behaviour, launch::kBellFd, options.runtime};
   runtime.start(options.arguments);
   ::_exit(runtime.run());
 }

@@ -117,4 +117,10 @@ void append_set(Buffer& out, std::size_t elements) {
   append_number_line(out, '~', static_cast<std::int64_t>(elements));
 }
 
+// Followed by `elements` values. Never inside of another value.
+template <class Buffer>
+void append_push(Buffer& out, std::size_t elements) {
+  append_number_line(out, '>', static_cast<std::int64_t>(elements));
+}
+
 }  // namespace peeper::resp

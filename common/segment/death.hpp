@@ -15,6 +15,7 @@ struct Death {
   Observed observed = Observed::kNobodySaw;
   int wait_status = 0;            // as from waitpid, where seen
   std::uint32_t incarnation = 0;  // of the worker that died
+  std::uint32_t retries = 0;      // of the message in flight, as configured
 };
 
 // A worker's own exit statuses; its record says the rest.

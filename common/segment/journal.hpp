@@ -51,6 +51,15 @@ class Journal {
     compiler_fence();
   }
 
+  // Puts the pre-images back, newest first; the entries stay. For the process that saved them; all
+  // others recover (recovery.hpp).
+  void restore() const {
+    for (std::uint64_t i = count_; i-- > 0;)
+      std::memcpy(heap_.data() + std::size_t{index_[i]} * kPageBytes, pages_ + i * kPageBytes,
+                  kPageBytes);
+    compiler_fence();
+  }
+
  private:
   JournalHead& head_;
   std::span<std::byte> heap_;

@@ -1,4 +1,5 @@
-// What becomes of the message that was in flight when its worker died. Pure policy.
+// What becomes of the message, or of what the heap held for later, that was in flight when its
+// worker died. Pure policy.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +14,45 @@ enum class Observed : std::uint32_t {
   kSeen = 1,       // the daemon has the wait status: the message is told its cause
 };
 
-enum class Verdict {
-  kNothing,   // no message was in flight
-  kRunAgain,  // it stays at the head of the mailbox
-  kDrop,      // its caller is told, the next one runs
+enum class Verdict : std::uint32_t {
+  kNothing = 0,   // no message was in flight
+  kRunAgain = 1,  // it stays where it is, and is the next to run
+  kDrop = 2,      // its caller is told, the next one runs
 };
 
 // A death nobody saw says nothing against the message: most likely all processes were killed
 // together, and the message was accepted. It runs again, but not for ever.
 inline constexpr std::uint32_t kMostUnseenAttempts = 3;
 
-constexpr Verdict judge(Channel channel, std::uint32_t attempt, Observed observed) {
+// How often a message whose worker died is tried, as far as that death says: once, unless the server
+// is configured to retry.
+constexpr std::uint32_t most_attempts(Observed observed, std::uint32_t retries) {
+  const std::uint32_t seen = retries + 1;
+  return observed == Observed::kNobodySaw && seen < kMostUnseenAttempts ? kMostUnseenAttempts
+                                                                        : seen;
+}
+
+// Is what runs in this channel kept in the heap? Then only a worker can drop it.
+constexpr bool is_kept_in_heap(Channel channel) {
+  return channel == Channel::kContinue || channel == Channel::kTimer ||
+         channel == Channel::kTimeout;
+}
+
+// `attempt`: the one that died, from 1. `retries`: at most limits::kMostRetries.
+constexpr Verdict judge(Channel channel, std::uint32_t attempt, Observed observed,
+                        std::uint32_t retries) {
   switch (channel) {
     case Channel::kNone:
     case Channel::kInit:
-    case Channel::kTerminate: return Verdict::kNothing;
-    case Channel::kMailbox: break;
+    case Channel::kTerminate:
+    case Channel::kStart:
+    case Channel::kCodeChange: return Verdict::kNothing;
+    case Channel::kMailbox:
+    case Channel::kContinue:
+    case Channel::kTimer:
+    case Channel::kTimeout: break;
   }
-  if (observed == Observed::kNobodySaw && attempt < kMostUnseenAttempts) return Verdict::kRunAgain;
-  return Verdict::kDrop;
+  return attempt < most_attempts(observed, retries) ? Verdict::kRunAgain : Verdict::kDrop;
 }
 
 }  // namespace peeper::segment

@@ -1,16 +1,17 @@
 // The shared memory of one server, byte for byte. This header is an ABI: daemon, keeper and worker
 // may be of different builds. A change of any offset raises kLayoutVersion.
 //
-//   page 0      Header             identity: sizes, names, the State's fingerprint
+//   page 0      Header             identity: sizes, names
 //   page 1      Control            the commit, the rings' ends, the bells
 //   page 2      CrashRecord        what a dying worker says of itself
 //   mailbox     ring of messages   daemon → worker          (a power of two bytes)
 //   replies     ring of replies    worker → daemon          (a power of two bytes)
+//   outbox      ring of messages   worker → other servers, by the daemon
 //   heap        State and all it owns, the allocator included      (sparse, grows in steps)
 //   journal     page numbers, then page images                     (sparse, grows with the heap;
 //               moves up when state_size is raised)
 //
-// The daemon maps up to the end of the replies, keeper and worker map everything. "Writer" names
+// The daemon maps up to the end of the outbox, keeper and worker map everything. "Writer" names
 // the one process that stores a field; while no worker lives the keeper stands in for it. All
 // others read, and believe nothing before it is checked.
 #pragma once
@@ -36,30 +37,17 @@ struct Extent {
   std::uint64_t bytes;
 };
 
-// What State a segment holds. Writer: the worker, inside the transaction that runs init, so it
-// means something only once a transaction was committed.
-struct Fingerprint {
-  std::uint64_t size;
-  std::uint64_t alignment;
-  std::uint64_t version;
-  std::uint32_t name_bytes;
-  std::uint32_t container_version;     // of the behaviour's containers: peeper's part
-  std::uint32_t boost_version;         // and Boost's
-  std::uint32_t worker_boost_version;  // of the heap's allocator
-  char name[472];  // cut where longer
-};
-static_assert(sizeof(Fingerprint) == 512);
-
 // Where the parts lie.
 struct Plan {
   std::uint64_t total_bytes;
   Extent mailbox;
   Extent replies;
+  Extent outbox;
   Extent heap;           // bytes: the limit, state_size; what is reserved is in Control
   Extent journal_index;  // one u32 a heap page
   Extent journal_pages;  // as many bytes as the heap
 };
-static_assert(sizeof(Plan) == 88);
+static_assert(sizeof(Plan) == 104);
 
 // Writer: the keeper, at creation; magic last, so a segment without it was never finished.
 struct Header {
@@ -70,11 +58,13 @@ struct Header {
   // store of `current`, as a transaction does at `committed`.
   Plan plans[2];
   Atomic64 current;      // 0 or 1
+  std::uint64_t uid;     // of this segment, never 0: one made anew under the same name has another
   char server[128];      // zero-terminated
-  char behaviour[512];   // zero-terminated; as configured
-  Fingerprint fingerprint;
+  // Zero-terminated; as configured. Empty since a code change to another, made by the daemon in one
+  // store of its first byte: from then on the State alone says which code fits.
+  char behaviour[512];
 };
-static_assert(offsetof(Header, fingerprint) == 840 && sizeof(Header) <= kPageBytes);
+static_assert(offsetof(Header, uid) == 232 && sizeof(Header) == 880);
 
 // One of the two outcomes that COMMIT chooses between; the sequence's lowest bit is its index.
 // Writer: the worker.
@@ -82,7 +72,8 @@ struct alignas(64) Slot {
   std::uint64_t sequence;
   std::uint64_t mailbox_head;  // first message not yet committed
   std::uint64_t reply_tail;    // end of the committed replies
-  std::uint64_t reserved[5];
+  std::uint64_t outbox_tail;   // end of the committed outgoing messages
+  std::uint64_t reserved[4];
 };
 
 enum class Channel : std::uint32_t {
@@ -90,17 +81,32 @@ enum class Channel : std::uint32_t {
   kInit = 1,       // the transaction that formats the heap and runs init
   kMailbox = 2,    // one message of the mailbox
   kTerminate = 3,  // the transaction of terminate
+  kStart = 4,      // of handle_start, at each incarnation
+  // What the heap itself holds for later. Dropping one changes the heap, so that a judgement is
+  // only noted in `verdict` and carried out by the next worker.
+  kContinue = 5,   // of handle_continue
+  kTimer = 6,      // a timer of send_after
+  kTimeout = 7,    // nothing arrived in the time a callback gave
+  kCodeChange = 8,  // of code_change
 };
 
 // The running transaction. Writer: the worker; sequence is stored last.
 struct alignas(64) InFlight {
   Atomic64 sequence;           // committed + 1 while a transaction runs
-  std::uint64_t position;      // of its message in the mailbox
+  std::uint64_t position;      // what it runs, by a number no other of its channel ever has: of a
+                               // message its place in the mailbox, of a timer its own
   std::uint64_t started_at;    // CLOCK_MONOTONIC, ns
   std::uint32_t attempt;       // 1 at the first run of this message
   Channel channel;
-  std::uint64_t reserved[4];
+  Atomic32 verdict;            // segment::Verdict on it after its worker's death, for channels whose
+                               // drop is the next worker's. Writer: the keeper; begin() clears it
+  Channel tried_channel;       // what of the mailbox or the heap was begun last, and how often: kept
+  std::uint64_t tried_position;  // while a new worker's start runs in between
+  std::uint32_t tried;
+  std::uint32_t reserved32;
+  std::uint64_t reserved[1];
 };
+static_assert(sizeof(InFlight) == 64);
 
 struct alignas(64) JournalHead {
   Atomic64 sequence;  // whose pre-images these are
@@ -110,6 +116,11 @@ struct alignas(64) JournalHead {
 
 // Why a worker isn't (any more) a running one. Writer: the worker.
 enum class Phase : std::uint32_t { kNone = 0, kStarting = 1, kReady = 2, kStopped = 3 };
+
+enum class StopMode : std::uint32_t {
+  kTerminate = 0,
+  kHandOver = 1,  // end without terminate: another worker goes on at once
+};
 
 struct alignas(64) WorkerStatus {
   Atomic32 incarnation;
@@ -122,7 +133,8 @@ struct alignas(64) WorkerStatus {
   Atomic64 copies;  // of this incarnation: hot pages saved before messages
   Atomic32 hot_pages;
   Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
-  std::uint64_t reserved[1];
+  std::atomic<StopMode> stop_mode;  // what SIGTERM means. Writer: the daemon
+  std::uint32_t reserved;
 };
 
 struct MailboxEnds {
@@ -138,12 +150,18 @@ struct MailboxEnds {
 struct ReplyEnds {
   alignas(64) Atomic64 tail;  // writer: the worker; a copy of the committed slot's
   alignas(64) Atomic64 head;  // writer: the daemon
-  Atomic32 armed;             // 1: the daemon wants its bell rung at the next reply. Set by the
-                              // daemon, cleared by the worker that rings
-  Atomic32 room;              // futex a worker without room sleeps on; raised by the daemon
+  Atomic32 armed;             // 1: the daemon wants its bell rung at the next reply or outgoing
+                              // message. Set by the daemon, cleared by the worker that rings
+  Atomic32 room;              // futex a worker without room, here or in the outbox, sleeps on;
+                              // raised by the daemon
   Atomic32 writer_waits;      // 1: it does, or is about to. Writer: the worker
   Atomic32 epoch;             // raised by each daemon that attaches; requests of an earlier one
                               // have nobody left to be answered. Writer: the daemon
+};
+
+struct OutboxEnds {
+  alignas(64) Atomic64 tail;  // writer: the worker; a copy of the committed slot's
+  alignas(64) Atomic64 head;  // writer: the daemon; all before it has reached its receiver
 };
 
 struct Control {
@@ -154,11 +172,13 @@ struct Control {
   WorkerStatus worker;
   MailboxEnds mailbox;
   ReplyEnds replies;
+  OutboxEnds outbox;
 };
 static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 192);
 static_assert(offsetof(Control, journal) == 256 && offsetof(Control, worker) == 320);
 static_assert(offsetof(Control, mailbox) == 384 && offsetof(Control, replies) == 512);
-static_assert(sizeof(Control) == 640 && sizeof(Control) <= kPageBytes);
+static_assert(offsetof(Control, outbox) == 640);
+static_assert(sizeof(Control) == 768 && sizeof(Control) <= kPageBytes);
 
 enum class CrashKind : std::uint32_t {
   kNone = 0,
@@ -202,18 +222,30 @@ enum class MessageType : std::uint32_t {
   kCall = 1,
   kCast = 2,
   kInfo = 3,
+  kAnswer = 4,     // to a call this server made; its one string is the value, RESP3
   kGetState = 16,  // system messages, from sys
 };
+
+// The last string is the token of a safe retry, no argument.
+inline constexpr std::uint32_t kHasToken = 1;
 
 // Followed by `strings` lengths (u32), then their bytes: the message's name and its arguments.
 struct MessageHead {
   std::uint32_t bytes;  // of the whole record, a multiple of 8
   MessageType type;
-  std::uint64_t request;  // 0: nobody waits
+  // Of a call: whom to answer, 0 for nobody. Of an answer: which call.
+  std::uint64_t request;
+  // What other servers send may be delivered twice when the daemon dies in between. Within a stream
+  // numbers only grow, so the receiver, which remembers the last one it committed, knows. A stream
+  // is named by its sender's uid, who is also who gets a call's answer. 0: from a client.
+  std::uint64_t stream;
+  std::uint64_t number;
   std::uint32_t epoch;
   std::uint32_t strings;
+  std::uint32_t flags;
+  std::uint32_t reserved;
 };
-static_assert(sizeof(MessageHead) == 24);
+static_assert(sizeof(MessageHead) == 48);
 
 enum class ReplyType : std::uint32_t { kReply = 1 };
 
@@ -226,5 +258,24 @@ struct ReplyHead {
   std::uint32_t value_bytes;
 };
 static_assert(sizeof(ReplyHead) == 24);
+
+enum class OutgoingType : std::uint32_t {
+  kCall = 1,     // strings: server, name, arguments
+  kCast = 2,     // the same
+  kInfo = 3,     // the same
+  kAnswer = 4,   // strings: the value. To the server `target`
+  kPublish = 5,  // strings: channel, the value. To whoever subscribed to it
+};
+
+// Followed by strings as in a message. Its position is its number in its sender's stream.
+struct OutgoingHead {
+  std::uint32_t bytes;  // of the whole record, a multiple of 8
+  OutgoingType type;
+  std::uint64_t reference;  // of a call, and of its answer
+  std::uint64_t target;     // uid, of an answer's receiver
+  std::uint32_t strings;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(OutgoingHead) == 32);
 
 }  // namespace peeper::segment

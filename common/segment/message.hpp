@@ -1,4 +1,4 @@
-// A mailbox record's strings, checked: the message's name and its arguments.
+// The strings of a record in mailbox or outbox, written and, checked, read.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace peeper::segment {
 
-// Bytes of the record that holds `strings` (name first); 0 if a u32 can't count them.
-template <class Strings>
-[[nodiscard]] std::uint64_t message_bytes(const Strings& strings) {
-  std::uint64_t bytes = sizeof(MessageHead);
+// Bytes of the record with this head that holds `strings`.
+template <class Head, class Strings>
+[[nodiscard]] std::uint64_t record_bytes(const Strings& strings) {
+  std::uint64_t bytes = sizeof(Head);
   for (const std::string_view s : strings) bytes += sizeof(std::uint32_t) + s.size();
   return align8(bytes);
 }
 
-// Writes lengths and bytes behind a MessageHead.
+// Writes lengths and bytes behind a record's head.
 template <class Strings>
 void write_strings(std::byte* body, const Strings& strings) {
   std::byte* length = body;
@@ -35,8 +35,8 @@ void write_strings(std::byte* body, const Strings& strings) {
 
 // Calls `take(std::string_view)` for each string of a record. False if the lengths don't fit the
 // body; then only some were taken.
-template <class Take>
-[[nodiscard]] bool read_strings(const MessageHead& head, std::span<const std::byte> body,
+template <class Head, class Take>
+[[nodiscard]] bool read_strings(const Head& head, std::span<const std::byte> body,
                                 Take take) {
   if (head.strings == 0 || head.strings > body.size() / sizeof(std::uint32_t)) return false;
   std::size_t at = head.strings * sizeof(std::uint32_t);

@@ -1,5 +1,6 @@
 #include "common/segment/recovery.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -33,6 +34,9 @@ Result<RolledBack> roll_back(const Segment& segment) {
   if (!ends_are_sane(control.replies.head.load(std::memory_order_acquire), slot.reply_tail,
                      segment.replies().bytes()))
     return damaged(segment, "the replies' ends contradict each other");
+  if (!ends_are_sane(control.outbox.head.load(std::memory_order_acquire), slot.outbox_tail,
+                     segment.outbox().bytes()))
+    return damaged(segment, "the outbox's ends contradict each other");
   const std::uint64_t reserved = control.worker.heap_reserved.load(std::memory_order_acquire);
   if (reserved > segment.heap().size() || reserved % kPageBytes != 0)
     return damaged(segment, "more heap is reserved than there is");
@@ -56,16 +60,68 @@ Result<RolledBack> roll_back(const Segment& segment) {
   return done;
 }
 
+namespace {
+
+const char* name_of(Channel channel) {
+  switch (channel) {
+    case Channel::kContinue: return "handle_continue";
+    case Channel::kTimer: return "timer";
+    case Channel::kTimeout: return "timeout";
+    case Channel::kNone:
+    case Channel::kInit:
+    case Channel::kMailbox:
+    case Channel::kTerminate:
+    case Channel::kStart:
+    case Channel::kCodeChange: break;
+  }
+  return "";
+}
+
+Failure no_room(const Segment& segment) {
+  return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
+}
+
+// Tells the caller, a client or another server, what became of its call.
+Result<void> answer_with_error(const Segment& segment, Transaction& transaction,
+                               const MessageHead& head, const std::string& text) {
+  const bool is_here =
+      head.stream != 0 ||
+      head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire);
+  if (head.request == 0 || head.type == MessageType::kAnswer || !is_here) return {};
+  std::string value;
+  resp::append_error(value, text);
+  if (head.stream != 0) {
+    // A full outbox may stay full as long as another server is stuck. Its caller's own time limit
+    // answers then: a call has one answer, whoever gives it.
+    const std::array<std::string_view, 1> strings{value};
+    [[maybe_unused]] const bool told =
+        transaction.add_outgoing(OutgoingType::kAnswer, head.request, head.stream, strings);
+    return {};
+  }
+  std::byte* room = transaction.add_reply(head.request, head.epoch,
+                                          static_cast<std::uint32_t>(value.size()));
+  if (room == nullptr) return no_room(segment);
+  std::memcpy(room, value.data(), value.size());
+  return {};
+}
+
+}  // namespace
+
 Result<Settled> settle(const Segment& segment, const Death& death) {
   Control& control = segment.control();
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
-  const InFlight& flying = control.in_flight;
+  InFlight& flying = control.in_flight;
   Settled settled;
   settled.cause = describe(death, read_crash(segment.crash(), death.incarnation));
   if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) return settled;
 
-  settled.verdict = judge(flying.channel, flying.attempt, death.observed);
+  settled.verdict = judge(flying.channel, flying.attempt, death.observed, death.retries);
   if (settled.verdict == Verdict::kNothing) return settled;
+  if (is_kept_in_heap(flying.channel)) {
+    settled.message = name_of(flying.channel);
+    flying.verdict.store(static_cast<std::uint32_t>(settled.verdict), std::memory_order_release);
+    return settled;
+  }
 
   Transaction transaction{segment};
   const auto found = segment.mailbox().find<MessageHead>(
@@ -77,22 +133,14 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
     if (std::exchange(is_name, false)) settled.message = printable(text, 64);
   });
   if (!readable) return damaged(segment, "the message in flight is malformed");
+  if (found.head.type == MessageType::kAnswer) settled.message = "answer";
   if (settled.verdict != Verdict::kDrop) return settled;
 
   transaction.begin_drop();
-  const bool has_caller =
-      found.head.request != 0 &&
-      found.head.epoch == control.replies.epoch.load(std::memory_order_acquire);
-  if (has_caller) {
-    std::string value;
-    resp::append_error(value, "CRASHED " + segment.id().server + ": " + settled.cause + " in '" +
-                                  settled.message + "'");
-    std::byte* room = transaction.add_reply(found.head.request, found.head.epoch,
-                                            static_cast<std::uint32_t>(value.size()));
-    if (room == nullptr)
-      return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
-    std::memcpy(room, value.data(), value.size());
-  }
+  const auto answered = answer_with_error(
+      segment, transaction, found.head,
+      "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
+  if (!answered) return answered.error();
   transaction.commit(found.position + found.head.bytes);
   return settled;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -13,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+
+#include "common/limits.hpp"
 
 namespace peeper::segment {
 namespace {
@@ -55,6 +58,19 @@ Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
                         error);
 }
 
+// Servers send each other less than clients send them.
+constexpr std::uint64_t outbox_bytes(std::uint64_t mailbox) {
+  return std::max<std::uint64_t>(mailbox / 4, limits::kLeastMailboxBytes);
+}
+
+// Tells this segment from any other there was or will be.
+std::uint64_t fresh_uid() {
+  std::uint64_t uid = 0;
+  while (uid == 0)
+    if (::getrandom(&uid, sizeof uid, 0) != sizeof uid) uid = 0;
+  return uid;
+}
+
 Plan lay_out(const Wanted& wanted) {
   const std::uint64_t ring = std::bit_ceil(page_up(wanted.mailbox_bytes));
   const std::uint64_t heap = page_up(wanted.state_bytes);
@@ -65,6 +81,7 @@ Plan lay_out(const Wanted& wanted) {
   };
   plan.mailbox = take(ring);
   plan.replies = take(ring);
+  plan.outbox = take(outbox_bytes(ring));
   plan.heap = take(heap);
   plan.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
   plan.journal_pages = take(heap);
@@ -179,6 +196,7 @@ Result<void> Segment::initialise(const Wanted& wanted) {
   h.layout_version = kLayoutVersion;
   h.page_bytes = kPageBytes;
   h.plans[0] = plan_;
+  h.uid = fresh_uid();
   id_.server.copy(h.server, sizeof h.server - 1);
   wanted.behaviour.copy(h.behaviour, sizeof h.behaviour - 1);
   const std::uint64_t first = std::min<std::uint64_t>(kFirstHeapBytes, plan_.heap.bytes);
@@ -251,12 +269,14 @@ Result<void> Segment::attach(View view) {
   const std::uint64_t heap_pages = p.heap.bytes / kPageBytes;
   // The file is longer where a larger heap was planned and never came true.
   const bool sane = p.total_bytes <= file_bytes && is_inside(p.mailbox, p.total_bytes) &&
-                    is_inside(p.replies, p.total_bytes) && is_inside(p.heap, p.total_bytes) &&
+                    is_inside(p.replies, p.total_bytes) && is_inside(p.outbox, p.total_bytes) &&
+                    is_inside(p.heap, p.total_bytes) &&
                     is_inside(p.journal_index, p.total_bytes) &&
                     is_inside(p.journal_pages, p.total_bytes) &&
                     std::has_single_bit(p.mailbox.bytes) && std::has_single_bit(p.replies.bytes) &&
+                    std::has_single_bit(p.outbox.bytes) && p.replies.offset < p.outbox.offset &&
                     p.heap.bytes % kPageBytes == 0 && p.mailbox.offset < p.replies.offset &&
-                    p.replies.offset < p.heap.offset &&
+                    p.outbox.offset < p.heap.offset &&
                     p.heap.offset < p.journal_index.offset &&
                     p.journal_index.bytes / sizeof(std::uint32_t) >= heap_pages &&
                     p.journal_pages.bytes >= p.heap.bytes;
@@ -267,6 +287,7 @@ Result<void> Segment::attach(View view) {
   plan_ = p;
   mailbox_ = {at<std::byte>(p.mailbox.offset), p.mailbox.bytes};
   replies_ = {at<std::byte>(p.replies.offset), p.replies.bytes};
+  outbox_ = {at<std::byte>(p.outbox.offset), p.outbox.bytes};
   if (view == View::kWhole) {
     heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), heap_pages};
@@ -285,7 +306,7 @@ std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
   };
   if (text_of(h.server) != id_.server)
     return differs("the name", "'" + text_of(h.server) + "'", "'" + id_.server + "'");
-  if (text_of(h.behaviour) != wanted.behaviour)
+  if (h.behaviour[0] != '\0' && text_of(h.behaviour) != wanted.behaviour)
     return differs("behaviour", "'" + text_of(h.behaviour) + "'", "'" + wanted.behaviour + "'");
   const Plan asks = lay_out(wanted);
   if (plan_.heap.bytes > asks.heap.bytes)

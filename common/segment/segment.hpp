@@ -41,7 +41,7 @@ struct Wanted {
 enum class Role { kKeeper, kWorker };
 
 enum class View {
-  kRings,  // up to the end of the replies: the daemon
+  kRings,  // up to the end of the outbox: the daemon
   kWhole,  // keeper and worker
 };
 
@@ -83,6 +83,7 @@ class Segment {
   [[nodiscard]] CrashRecord& crash() const { return *at<CrashRecord>(kCrashOffset); }
   [[nodiscard]] const Ring& mailbox() const { return mailbox_; }
   [[nodiscard]] const Ring& replies() const { return replies_; }
+  [[nodiscard]] const Ring& outbox() const { return outbox_; }
   // Empty with View::kRings.
   [[nodiscard]] std::span<std::byte> heap() const { return heap_; }
   [[nodiscard]] std::span<std::uint32_t> journal_index() const { return journal_index_; }
@@ -118,6 +119,7 @@ class Segment {
   boost::interprocess::mapped_region region_;
   Ring mailbox_;
   Ring replies_;
+  Ring outbox_;
   std::span<std::byte> heap_;
   std::span<std::uint32_t> journal_index_;
   std::byte* journal_pages_ = nullptr;

@@ -2,7 +2,7 @@
 //
 //   begin()    in flight = {sequence + 1, …}; the journal is empty and belongs to sequence + 1
 //   …          the callback; every page's pre-image is in the journal before its first write;
-//              replies are written beyond the published end of their ring
+//              replies and outgoing messages are written beyond the published ends of their rings
 //   commit()   slot[(sequence + 1) & 1] = ends after;
 //              committed = sequence + 1           ← before it nothing happened, after it all did;
 //              the ends are copied into the rings, where others look
@@ -15,6 +15,8 @@
 #include <optional>
 
 #include "common/segment/journal.hpp"
+#include "common/segment/judgement.hpp"
+#include "common/segment/message.hpp"
 #include "common/segment/ring.hpp"
 #include "common/segment/segment.hpp"
 
@@ -26,43 +28,53 @@ class Transaction {
   explicit Transaction(const Segment& segment)
       : control_(segment.control()),
         replies_(segment.replies()),
+        outbox_(segment.outbox()),
         journal_(segment),
         sequence_(control_.committed.load(std::memory_order_acquire)),
         mailbox_head_(control_.slot[sequence_ & 1].mailbox_head),
         reply_tail_(control_.slot[sequence_ & 1].reply_tail),
-        new_reply_tail_(reply_tail_) {}
+        new_reply_tail_(reply_tail_),
+        outbox_tail_(control_.slot[sequence_ & 1].outbox_tail),
+        new_outbox_tail_(outbox_tail_) {}
 
   // Of the last commit.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   [[nodiscard]] std::uint64_t mailbox_head() const { return mailbox_head_; }
   [[nodiscard]] std::uint64_t reply_tail() const { return reply_tail_; }
+  [[nodiscard]] std::uint64_t outbox_tail() const { return outbox_tail_; }
 
   [[nodiscard]] Journal& journal() { return journal_; }
 
-  // `position`: of the message, for Channel::kMailbox. A message that was in flight when a worker
-  // died, and is run again, keeps counting its attempts.
+  // `position`: as in InFlight. What was in flight when a worker died, and is run again, keeps
+  // counting its attempts.
   void begin(Channel channel, std::uint64_t position, std::uint64_t now_ns) {
     InFlight& f = control_.in_flight;
     const std::uint64_t running = sequence_ + 1;
-    const bool again = f.sequence.load(std::memory_order_relaxed) == running &&
-                       f.position == position && f.channel == channel;
-    if (!again) f.sequence.store(0, std::memory_order_relaxed);  // what it says now isn't so
+    f.sequence.store(0, std::memory_order_relaxed);  // what it says now isn't so
     compiler_fence();
-    new_reply_tail_ = reply_tail_;
+    forget_records();
     journal_.begin(running);
     f.started_at = now_ns;
-    f.attempt = again ? f.attempt + 1 : 1;
+    f.attempt = 1;
+    if (channel == Channel::kMailbox || is_kept_in_heap(channel)) {
+      const bool again = f.tried_position == position && f.tried_channel == channel;
+      f.attempt = again ? f.tried + 1 : 1;
+      f.tried = f.attempt;
+      f.tried_position = position;
+      f.tried_channel = channel;
+    }
     f.position = position;
     f.channel = channel;
+    f.verdict.store(0, std::memory_order_relaxed);
     compiler_fence();
     f.sequence.store(running, std::memory_order_relaxed);
     compiler_fence();
   }
 
-  // A transaction that runs nothing and only takes the message in flight out of the mailbox. What
-  // is in flight stays written down until the commit, for whoever must do this again.
+  // A transaction that takes what is in flight out of the way instead of running it. It stays
+  // written down as in flight until the commit, for whoever must do this again.
   void begin_drop() {
-    new_reply_tail_ = reply_tail_;
+    forget_records();
     journal_.begin(sequence_ + 1);
   }
 
@@ -86,6 +98,29 @@ class Transaction {
     return largest_record(replies_.bytes()) - sizeof(ReplyHead) - 8;
   }
 
+  // One outgoing message, as add_reply. False while the outbox has no room. Its bytes are at most
+  // largest_outgoing().
+  template <class Strings>
+  [[nodiscard]] bool add_outgoing(OutgoingType type, std::uint64_t reference, std::uint64_t target,
+                                  const Strings& strings) {
+    const std::uint64_t record = record_bytes<OutgoingHead>(strings);
+    const auto place = place_record(control_.outbox.head.load(std::memory_order_acquire),
+                                    new_outbox_tail_, outbox_.bytes(), record);
+    if (!place) return false;
+    outbox_.write_pad(new_outbox_tail_, place->pad);
+    const OutgoingHead head{static_cast<std::uint32_t>(record), type, reference, target,
+                            static_cast<std::uint32_t>(strings.size()), 0};
+    std::memcpy(outbox_.at(place->start), &head, sizeof head);
+    write_strings(outbox_.at(place->start) + sizeof head, strings);
+    new_outbox_tail_ = place->end;
+    return true;
+  }
+  [[nodiscard]] std::uint64_t largest_outgoing() const { return largest_record(outbox_.bytes()); }
+  // Has the running transaction added a reply or an outgoing message?
+  [[nodiscard]] bool has_records() const {
+    return new_reply_tail_ != reply_tail_ || new_outbox_tail_ != outbox_tail_;
+  }
+
   // `mailbox_head`: after this message; mailbox_head() if the transaction took none.
   void commit(std::uint64_t mailbox_head) {
     const std::uint64_t running = sequence_ + 1;
@@ -93,12 +128,14 @@ class Transaction {
     slot.sequence = running;
     slot.mailbox_head = mailbox_head;
     slot.reply_tail = new_reply_tail_;
+    slot.outbox_tail = new_outbox_tail_;
     compiler_fence();
     control_.committed.store(running, std::memory_order_release);  // COMMIT
     compiler_fence();
     sequence_ = running;
     mailbox_head_ = mailbox_head;
     reply_tail_ = new_reply_tail_;
+    outbox_tail_ = new_outbox_tail_;
     publish(control_);
   }
 
@@ -108,16 +145,26 @@ class Transaction {
         control.slot[control.committed.load(std::memory_order_relaxed) & 1];
     control.mailbox.head.store(slot.mailbox_head, std::memory_order_release);
     control.replies.tail.store(slot.reply_tail, std::memory_order_release);
+    control.outbox.tail.store(slot.outbox_tail, std::memory_order_release);
   }
 
  private:
+  // What an earlier try of this transaction wrote into the rings was never published.
+  void forget_records() {
+    new_reply_tail_ = reply_tail_;
+    new_outbox_tail_ = outbox_tail_;
+  }
+
   Control& control_;
   Ring replies_;
+  Ring outbox_;
   Journal journal_;
   std::uint64_t sequence_;
   std::uint64_t mailbox_head_;
   std::uint64_t reply_tail_;
   std::uint64_t new_reply_tail_;
+  std::uint64_t outbox_tail_;
+  std::uint64_t new_outbox_tail_;
 };
 
 }  // namespace peeper::segment

@@ -55,10 +55,14 @@ struct Request {
   [[nodiscard]] std::string_view key() const { return args.arg(0); }
 };
 
+// What a command does to the store. Those that only read are run without a journal.
+enum class Effect { kWrites, kReads };
+
 struct Command {
   std::string_view name;
   int arity;  // with the name, as Redis counts; negative: at least
   Value (*run)(const Request&);
+  Effect effect = Effect::kWrites;
   // Of the commands that come in pairs.
   std::int64_t factor = 1;
 };
@@ -237,29 +241,37 @@ Value ping(const Request& request) {
 // --- What there is -------------------------------------------------------------------------------
 
 constexpr std::array kCommands{
-    Command{"get", 2, get},
+    Command{"get", 2, get, Effect::kReads},
     Command{"set", -3, set},
     Command{"incr", 2, incr},
     Command{"del", -2, del},
-    Command{"exists", -2, exists},
-    Command{"decr", 2, incr, -1},
+    Command{"exists", -2, exists, Effect::kReads},
+    Command{"decr", 2, incr, Effect::kWrites, -1},
     Command{"incrby", 3, incrby},
-    Command{"decrby", 3, incrby, -1},
+    Command{"decrby", 3, incrby, Effect::kWrites, -1},
     Command{"append", 3, append},
-    Command{"strlen", 2, strlen},
-    Command{"mget", -2, mget},
+    Command{"strlen", 2, strlen, Effect::kReads},
+    Command{"mget", -2, mget, Effect::kReads},
     Command{"mset", -3, mset},
-    Command{"expire", -3, expire, 1000},
+    Command{"expire", -3, expire, Effect::kWrites, 1000},
     Command{"pexpire", -3, expire},
-    Command{"ttl", 2, ttl, 1000},
-    Command{"pttl", 2, ttl},
+    Command{"ttl", 2, ttl, Effect::kReads, 1000},
+    Command{"pttl", 2, ttl, Effect::kReads},
     Command{"persist", 2, persist},
-    Command{"keys", 2, keys},
-    Command{"type", 2, type},
-    Command{"dbsize", 1, dbsize},
+    Command{"keys", 2, keys, Effect::kReads},
+    Command{"type", 2, type, Effect::kReads},
+    Command{"dbsize", 1, dbsize},  // reads, but frees first some of what it should not count
     Command{"flushall", -1, flushall},
-    Command{"ping", -1, ping},
+    Command{"ping", -1, ping, Effect::kReads},
 };
+
+// Null when there is no such command.
+const Command* find_command(std::string_view name) {
+  const auto* const command =
+      std::find_if(kCommands.begin(), kCommands.end(),
+                   [&](const Command& candidate) { return is_word(name, candidate.name); });
+  return command == kCommands.end() ? nullptr : command;
+}
 
 // "ERR unknown command 'foo', with args beginning with: 'bar' ", each part up to 128 bytes, and up
 // to its first zero.
@@ -282,15 +294,19 @@ struct Kv {
 
   static State init() { return {}; }
 
+  static bool reads_only(const Message& message) {
+    const Command* const command = find_command(message.name());
+    return command == nullptr || command->effect == Effect::kReads;
+  }
+
   static peeper::Result handle_call(const Message& message, State& store) {
     const Milliseconds now = std::chrono::duration_cast<std::chrono::milliseconds>(
                                  std::chrono::system_clock::now().time_since_epoch())
                                  .count();
-    sweep(store, now);
-    const auto* const command = std::find_if(
-        kCommands.begin(), kCommands.end(),
-        [&](const Command& candidate) { return is_word(message.name(), candidate.name); });
-    if (command == kCommands.end()) return unknown_command(message);
+    const Command* const command = find_command(message.name());
+    // Expired keys are freed by messages that write: for the others the store is read-only.
+    if (command != nullptr && command->effect == Effect::kWrites) sweep(store, now);
+    if (command == nullptr) return unknown_command(message);
     const auto count = static_cast<int>(message.size()) + 1;
     if (command->arity >= 0 ? count != command->arity : count < -command->arity)
       return wrong_arguments(command->name);

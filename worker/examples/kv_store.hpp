@@ -1,7 +1,7 @@
 // The keys of kv.cpp: their values, and when those expire that do.
 //
 // A key whose time has come is gone for whoever asks, from that millisecond on; its memory is freed
-// when it is written to, or by sweep(), a few with every message.
+// when it is written to, or by sweep(), a few with every command that may write.
 #pragma once
 
 #include <peeper/string.hpp>

@@ -44,6 +44,12 @@ class Ledger {
     return bad("ledger knows no message '" + std::string(name) + "'");
   }
 
+  // These take a const State&, and what they compute they keep elsewhere: no journal is needed.
+  static bool reads_only(const Message& message) {
+    const std::string_view name = message.name();
+    return name == "balance" || name == "sum" || name == "accounts" || name == "audit";
+  }
+
   // Casts and infos do the same; nobody waits for the answer.
   static void handle_cast(const Message& message, State& state) {
     (void)handle_call(message, state);

@@ -39,26 +39,40 @@ Result<const abi::Behaviour*> load_behaviour(const std::string& path) {
   return behaviour;
 }
 
-void write_fingerprint(const segment::Segment& segment, const abi::StateType& state) {
-  segment::Fingerprint& print = segment.header().fingerprint;
+Fingerprint fingerprint_of(const abi::StateType& state) {
+  Fingerprint print{};
   print.size = state.size;
   print.alignment = state.alignment;
   print.version = state.version;
   print.container_version = state.container_version;
   print.boost_version = state.boost_version;
   print.worker_boost_version = BOOST_VERSION;
-  const std::size_t bytes = std::min(state.name.size, sizeof print.name);
-  std::memcpy(print.name, state.name.data, bytes);
-  print.name_bytes = static_cast<std::uint32_t>(bytes);
+  print.name_bytes = static_cast<std::uint32_t>(std::min(state.name.size, sizeof print.name));
+  std::memcpy(print.name, state.name.data, print.name_bytes);
+  return print;
 }
 
-Result<void> check_fingerprint(const segment::Segment& segment, const abi::StateType& state) {
-  const segment::Fingerprint& print = segment.header().fingerprint;
-  const std::string_view had{print.name,
-                             std::min<std::size_t>(print.name_bytes, sizeof print.name)};
-  const std::string_view has = view(state.name).substr(0, sizeof print.name);
-  const std::string start_over = ", or, to start over with an empty state, stop peeperd and remove "
-                                 "it: rm " + segment.id().path();
+bool is_same(const Fingerprint& had, const abi::StateType& state) {
+  const Fingerprint now = fingerprint_of(state);
+  return std::memcmp(&had, &now, sizeof now) == 0;
+}
+
+const abi::CodeChange* code_change_from(const Fingerprint& had, const abi::Behaviour& behaviour) {
+  for (std::size_t i = 0; i < behaviour.code_change_count; ++i) {
+    const abi::CodeChange& change = behaviour.code_changes[i];
+    if (change.from.size == had.size && change.from.alignment == had.alignment &&
+        change.from.version == had.version && change.from.boost_version == had.boost_version &&
+        change.from.container_version == had.container_version &&
+        had.worker_boost_version == BOOST_VERSION)
+      return &change;
+  }
+  return nullptr;
+}
+
+std::string difference(const Fingerprint& had, const abi::StateType& state,
+                       const std::string& segment_path) {
+  const std::string start_over =
+      "to start over with an empty state, stop peeperd and remove it: rm " + segment_path;
   std::string differs;
   const auto compare = [&](const char* what, const auto& before, const auto& now,
                            const auto& text) {
@@ -67,27 +81,25 @@ Result<void> check_fingerprint(const segment::Segment& segment, const abi::State
     differs += std::string(what) + " was " + text(before) + ", is " + text(now);
   };
   const auto number = [](std::uint64_t n) { return std::to_string(n); };
-  compare("its name", had, has, [](std::string_view s) { return "'" + std::string(s) + "'"; });
-  compare("its version", print.version, state.version, number);
-  compare("its size", print.size, state.size, number);
-  compare("its alignment", print.alignment, state.alignment, number);
+  const std::string_view had_name{had.name, std::min<std::size_t>(had.name_bytes, sizeof had.name)};
+  compare("its name", had_name, view(state.name).substr(0, sizeof had.name),
+          [](std::string_view s) { return "'" + std::string(s) + "'"; });
+  compare("its version", had.version, state.version, number);
+  compare("its size", had.size, state.size, number);
+  compare("its alignment", had.alignment, state.alignment, number);
   if (!differs.empty())
-    return Failure{"State changed since segment " + segment.id().path() + " was made: " + differs +
-                       ". Use the behaviour it was made with" + start_over,
-                   0};
+    return "State changed since segment " + segment_path + " was made: " + differs +
+           ". Use the behaviour it was made with; a behaviour with a code_change takes it over while "
+           "the server runs (peeper upgrade SERVER PATH). Or, " + start_over;
 
   // The same State, in bytes that may mean something else.
-  compare("the behaviour's Boost", print.boost_version, state.boost_version, boost_release);
-  compare("the version of peeper's containers", print.container_version, state.container_version,
+  compare("the behaviour's Boost", had.boost_version, state.boost_version, boost_release);
+  compare("the version of peeper's containers", had.container_version, state.container_version,
           number);
-  compare("peeper-worker's Boost", print.worker_boost_version, std::uint32_t{BOOST_VERSION},
+  compare("peeper-worker's Boost", had.worker_boost_version, std::uint32_t{BOOST_VERSION},
           boost_release);
-  if (!differs.empty())
-    return Failure{"what segment " + segment.id().path() +
-                       " holds may lie differently in memory now: " + differs +
-                       ". Compile with what was used before" + start_over,
-                   0};
-  return {};
+  return "what segment " + segment_path + " holds may lie differently in memory now: " + differs +
+         ". Compile with what was used before, or, " + start_over;
 }
 
 }  // namespace peeper::worker

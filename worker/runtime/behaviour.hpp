@@ -4,8 +4,8 @@
 #include <string>
 
 #include "common/result.hpp"
-#include "common/segment/segment.hpp"
 #include "peeper/abi.hpp"
+#include "worker/runtime/heap.hpp"
 
 namespace peeper::worker {
 
@@ -13,10 +13,14 @@ namespace peeper::worker {
 // constructors. The object is never unloaded. Failures name the file and the remedy.
 [[nodiscard]] Result<const abi::Behaviour*> load_behaviour(const std::string& path);
 
-// The State of the segment against the one the behaviour was compiled with: nothing, or what
-// differs and what to do.
-[[nodiscard]] Result<void> check_fingerprint(const segment::Segment& segment,
-                                             const abi::StateType& state);
-void write_fingerprint(const segment::Segment& segment, const abi::StateType& state);
+// Is the State in the heap the one that `state` describes?
+[[nodiscard]] bool is_same(const Fingerprint& had, const abi::StateType& state);
+// The behaviour's way from that State to its own; null if it has none.
+[[nodiscard]] const abi::CodeChange* code_change_from(const Fingerprint& had,
+                                                      const abi::Behaviour& behaviour);
+// What differs, and what to do, in one sentence.
+[[nodiscard]] std::string difference(const Fingerprint& had, const abi::StateType& state,
+                                     const std::string& segment_path);
+[[nodiscard]] Fingerprint fingerprint_of(const abi::StateType& state);
 
 }  // namespace peeper::worker

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/check.hpp"
+#include "worker/runtime/durable.hpp"
 
 namespace peeper::worker {
 namespace {
@@ -22,6 +23,7 @@ bool Heap::is_formatted() const {
       segment_.control().worker.heap_reserved.load(std::memory_order_relaxed);
   return r.magic == kRootMagic && r.extent_bytes <= reserved && r.used_end <= r.extent_bytes &&
          r.state_offset >= kManagerOffset && r.state_offset < r.extent_bytes &&
+         r.durable_offset >= kManagerOffset && r.durable_offset < r.extent_bytes &&
          r.extent_bytes % kPageBytes == 0;
 }
 
@@ -30,7 +32,10 @@ void Heap::format() {
       segment_.control().worker.heap_reserved.load(std::memory_order_relaxed);
   const Buffer buffer{boost::interprocess::create_only, start() + kManagerOffset,
                       extent - kManagerOffset};
-  root() = {kRootMagic, extent, extent - buffer.get_free_memory(), 0};
+  root() = {kRootMagic, extent, extent - buffer.get_free_memory(), 0, 0, {}, {}};
+  void* durable = allocate(sizeof(Durable), alignof(Durable));
+  ::new (durable) Durable{};
+  root().durable_offset = static_cast<std::uint64_t>(static_cast<std::byte*>(durable) - start());
 }
 
 void* Heap::allocate(std::size_t bytes, std::size_t alignment) {

@@ -1,7 +1,7 @@
 // The heap of a server: Boost.Interprocess's allocator over the heap part of the segment.
 //
-//   offset 0    HeapRoot
-//   offset 256  segment manager, then what it gave out, then free memory up to extent_bytes
+//   offset 0     HeapRoot
+//   offset 1024  segment manager, then what it gave out, then free memory up to extent_bytes
 //
 // The allocator's own metadata lies inside, so a rollback rolls it back too: PageGuard sees its
 // writes as it sees the callbacks'. Owner: Runtime. Thread: the callback thread. What writes
@@ -31,18 +31,36 @@ class OutOfStateMemory : public std::bad_alloc {
   std::string text_;
 };
 
+// What State a heap holds. A part of the heap, so that it changes together with the State.
+struct Fingerprint {
+  std::uint64_t size;
+  std::uint64_t alignment;
+  std::uint64_t version;
+  std::uint32_t name_bytes;
+  std::uint32_t container_version;     // of the behaviour's containers: peeper's part
+  std::uint32_t boost_version;         // and Boost's
+  std::uint32_t worker_boost_version;  // of the heap's allocator and of Durable
+  char name[472];                      // cut where longer
+};
+
 struct HeapRoot {
   std::uint64_t magic;
   std::uint64_t extent_bytes;  // of the heap that the allocator manages
   std::uint64_t used_end;      // nothing the allocator gave out lies beyond: the high water
-  std::uint64_t state_offset;  // of the State, from the heap's start
+  std::uint64_t state_offset;    // of the State, from the heap's start
+  std::uint64_t durable_offset;  // of the Durable
+  std::uint64_t reserved[3];
+  Fingerprint fingerprint;
 };
+static_assert(sizeof(HeapRoot) == 576);
+
+struct Durable;
 
 class Heap {
  public:
   Heap(segment::Segment& segment, PageGuard& guard) : segment_(segment), guard_(guard) {}
 
-  // First transaction only: makes an empty heap.
+  // First transaction only: makes an empty heap, with an empty Durable.
   void format();
   // Is this a heap that format() made? Checked at every start but the first.
   [[nodiscard]] bool is_formatted() const;
@@ -55,6 +73,11 @@ class Heap {
   void set_state(void* state) {
     root().state_offset = static_cast<std::uint64_t>(static_cast<std::byte*>(state) - start());
   }
+
+  [[nodiscard]] Durable& durable() const {
+    return *reinterpret_cast<Durable*>(start() + root().durable_offset);
+  }
+  [[nodiscard]] Fingerprint& fingerprint() const { return root().fingerprint; }
 
   // Bytes given out, the allocator's own included.
   [[nodiscard]] std::uint64_t used() const {
@@ -75,7 +98,7 @@ class Heap {
   }
   void grow(std::size_t bytes);
 
-  static constexpr std::uint64_t kManagerOffset = 256;
+  static constexpr std::uint64_t kManagerOffset = 1024;
 
   segment::Segment& segment_;
   PageGuard& guard_;

@@ -130,8 +130,11 @@ void PageGuard::extend(std::uint64_t bytes) {
 
 void PageGuard::begin_message(Access access) {
   faults_ = 0;
-  writing_ = access == Access::kWrites;
-  if (!writing_) return;
+  if (access == Access::kWrites) begin_writing();
+}
+
+void PageGuard::begin_writing() {
+  writing_ = true;
   ++message_;
   const auto& hot = hot_.pages();
   for (std::size_t i = 0; i < hot.size();) {
@@ -142,14 +145,15 @@ void PageGuard::begin_message(Access access) {
     i = end;
   }
   counts_.copied += hot.size();
+  open_ = true;
 }
 
 bool PageGuard::on_fault(const void* address) {
   const auto offset = reinterpret_cast<std::uintptr_t>(address) -
                       reinterpret_cast<std::uintptr_t>(heap_.data());
   const std::uint64_t page = offset / kPageBytes;
-  if (!writing_ || offset >= heap_.size() || page >= reserved_pages_ || writable_[page] != 0)
-    return false;
+  if (!open_ || saving_) return false;
+  if (offset >= heap_.size() || page >= reserved_pages_ || writable_[page] != 0) return false;
   ++counts_.faults;
   const std::uint64_t block = block_pages(faults_++);
   const std::uint64_t first = page / block * block;
@@ -161,7 +165,7 @@ void PageGuard::touch(const void* memory, std::size_t bytes) {
   const auto from = std::max(reinterpret_cast<std::uintptr_t>(memory), begin);
   const auto to = std::min(reinterpret_cast<std::uintptr_t>(memory) + bytes,
                            begin + reserved_pages_ * kPageBytes);
-  if (!writing_ || from >= to) return;
+  if (!open_ || from >= to) return;
   const std::uint64_t first = (from - begin) / kPageBytes;
   PEEPER_CHECK(open(first, (to - begin + kPageBytes - 1) / kPageBytes - first),
                "the kernel has no room for more mappings");
@@ -187,7 +191,10 @@ bool PageGuard::open(std::uint64_t first, std::uint64_t count) {
 bool PageGuard::open_run(std::uint64_t first, std::uint64_t count) {
   const bool is_first = opened_count_ == 0 && hot_.pages().empty();
   const std::uint64_t omitted = kOmitFirstPreImage && is_first ? 1 : 0;
+  saving_ = true;
+  segment::compiler_fence();
   journal_.save(first + omitted, count - omitted);
+  saving_ = false;
   for (std::uint64_t page = first; page < first + count; ++page) writable_[page] = 1;
   opened_[opened_count_++] = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count)};
   return protect(first, count, PROT_READ | PROT_WRITE);
@@ -196,6 +203,7 @@ bool PageGuard::open_run(std::uint64_t first, std::uint64_t count) {
 void PageGuard::end_message() {
   if (!writing_) return;
   writing_ = false;
+  open_ = false;
   const auto print_of = [this](std::uint32_t page) {
     return fingerprint(heap_.data() + std::size_t{page} * kPageBytes);
   };

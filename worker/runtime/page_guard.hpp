@@ -53,7 +53,11 @@ class PageGuard {
   enum class Access { kWrites, kReadsOnly };
   // After Transaction::begin(). With kReadsOnly nothing is copied, and a write is a real fault.
   void begin_message(Access access);
-  // After the commit. From here on a write to the heap is a real fault.
+  // In a message that only read until now: from here on it may write.
+  void begin_writing();
+  // Before the commit. From here on the first write to a page is a real fault.
+  void seal() { open_ = false; }
+  // After the commit: protects again what the message opened.
   void end_message();
 
   // A write to `address` was refused. True: the page is saved and writable now, the write may go
@@ -94,7 +98,9 @@ class PageGuard {
   std::uint64_t reserved_pages_;
   std::uint64_t message_ = 0;  // of those that may write
   std::uint64_t faults_ = 0;  // in this message
-  bool writing_ = false;      // a message that may write is under way
+  bool writing_ = false;      // a message that may write was begun and not ended
+  bool open_ = false;         // it may still write
+  bool saving_ = false;       // a fault meanwhile, in a user's signal handler, is a real one
   Counts counts_;
 };
 

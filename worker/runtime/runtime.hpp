@@ -1,11 +1,14 @@
-// The worker's one loop: takes a message from the mailbox, runs it as a transaction on the heap,
-// publishes, and sleeps when there is none.
+// The worker's one loop: takes what is next - a message from the mailbox, a timer that is due, what
+// a callback asked to be continued with - runs it as a transaction on the heap, publishes, and
+// sleeps when there is nothing.
 //
 // Between two messages it allocates nothing and, while messages are there and the daemon is awake,
 // makes no system call. It ends the process: by die() when a callback throws, by returning when
 // asked to stop. Thread: main, and only that.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +16,9 @@
 #include "common/segment/segment.hpp"
 #include "common/segment/transaction.hpp"
 #include "peeper/abi.hpp"
+#include "worker/runtime/exception_text.hpp"
 #include "worker/runtime/heap.hpp"
+#include "worker/runtime/services.hpp"
 
 namespace peeper::worker {
 
@@ -22,49 +27,117 @@ struct InitArguments {
   std::vector<std::string> values;
 };
 
+struct RuntimeOptions {
+  std::uint32_t incarnation = 1;
+  std::uint32_t retries = 0;                                 // of a message whose worker died
+  std::size_t dedupe_window = 10'000;                       // tokens
+  std::optional<std::chrono::milliseconds> hibernate_after;  // none: never
+  bool upgrade = false;  // a former State may be changed into the behaviour's
+};
+
 class Runtime {
  public:
   // `bell`: the daemon's eventfd. Everything passed outlives the process.
-  Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int bell);
+  Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int bell,
+          RuntimeOptions options);
 
   // First start: formats the heap and runs init, in one transaction. Otherwise checks that the
-  // State is the behaviour's own.
+  // State is the behaviour's own, or makes it so. Then handle_start.
   void start(const InitArguments& arguments);
 
   // Until SIGTERM or a callback's stop(); then terminate(reason). Returns the exit status.
   int run();
 
  private:
-  enum class Next { kGoOn, kStop };
+  // What a callback left behind, in ordinary memory.
+  struct Outcome {
+    std::string value;        // of the reply; keeps its memory
+    std::string stop_reason;
+    std::optional<abi::Then> then;
+    std::uint64_t then_ns = 0;
+    std::string continuation;
+    std::size_t most_value = 0;
+  };
+  // The sink that fills outcome_, emptied.
+  abi::Sink fresh_sink();
 
-  Next handle(const segment::Ring::Found<segment::MessageHead>& message);
-  Next dispatch(const segment::MessageHead& head);
-  void reply(const segment::MessageHead& head, std::string_view value);
-  void ring_daemon(bool replied);
+  using Message = segment::Ring::Found<segment::MessageHead>;
+
+  // --- Start (runtime_start.cpp) ---
+  void first_start(const InitArguments& arguments);
+  void adopt_state();
+  void change_code(const abi::CodeChange& change);
+  void drop_judged();
+  void handle_start();
+  void run_start();
+
+  // --- The loop (runtime.cpp) ---
+  // What the heap holds for now; false if nothing.
+  bool run_kept(std::uint64_t head);
   void wait_for_message(std::uint64_t head);
-  void wait_for_room();
-  void ring();
+  [[nodiscard]] std::uint64_t next_due(std::uint64_t head) const;
+  void hibernate();
   void terminate();
+
+  // --- One transaction each (runtime_messages.cpp) ---
+  void handle(const Message& message);
+  void handle_get_state();
+  void handle_user(const segment::MessageHead& head, std::string_view token);
+  void handle_continue();
+  void handle_timer(std::uint64_t number);
+  void handle_timeout();
+  void run_info(abi::MessageKind kind, std::uint64_t reference);
+  void settle_call(abi::Action action, const abi::From& from, std::string_view token);
+  void settle_info(abi::Action action);
+  void apply_then();
+  [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
+  // Takes out of the heap what was to run there.
+  void drop_kept(segment::Channel channel, std::uint64_t number);
+
+  // --- Around each transaction ---
   void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
   void commit(std::uint64_t mailbox_head);
   void show_memory();
-  [[nodiscard]] PageGuard::Access access_of(segment::MessageType type) const;
 
   // Runs behaviour code. The only place where what it throws is caught: the process dies of it.
   template <class Callback>
-  decltype(auto) barrier(Callback&& callback);
+  decltype(auto) barrier(Callback&& callback) {
+    try {
+      return callback();
+    } catch (...) {
+      fail(exception_text());
+    }
+  }
+  [[noreturn]] void fail(std::string text);
+  bool terminate_after(const std::string& text);
 
   segment::Segment& segment_;
   segment::Control& control_;
   const abi::Behaviour& behaviour_;
-  const int bell_;
+  const RuntimeOptions options_;
   segment::Transaction transaction_;
   PageGuard guard_;
   Heap heap_;
+  Services services_;
   void* object_ = nullptr;  // the behaviour's, in ordinary memory
+
+  // Of the transaction that runs.
+  struct Running {
+    segment::Channel channel = segment::Channel::kNone;
+    std::uint64_t position = 0;  // as in InFlight
+    std::uint64_t mailbox_head = 0;  // after it
+    abi::From from{};
+    std::string name;  // keeps its memory
+  };
+  Running running_;
+  Outcome outcome_;
   std::vector<abi::Bytes> strings_;
-  std::string value_;  // of the reply under construction; keeps its memory
-  std::string stop_reason_ = "shutdown";
+
+  bool has_started_ = false;       // handle_start ran
+  bool stops_ = false;             // a callback said so
+  bool hibernates_ = false;        // before the next wait
+  bool hibernated_ = false;        // since anything ran
+  bool timer_had_its_turn_ = false;
 };
 
 }  // namespace peeper::worker

@@ -2,6 +2,7 @@
 
 #include "peeper/abi.hpp"
 #include "peeper/allocator.hpp"
+#include "peeper/detail/host.hpp"
 
 namespace peeper::detail {
 
@@ -24,6 +25,15 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 void deallocate(void* memory) noexcept {
   // Memory of a heap that is gone needs no freeing: only its owner outlived it.
   if (memory != nullptr && attached_host != nullptr) attached_host->deallocate(memory);
+}
+
+const abi::Host& host() {
+  if (attached_host == nullptr) {
+    throw std::logic_error(
+        "peeper: this process is no server: only a server's callbacks can send messages, start "
+        "timers or use the dictionary");
+  }
+  return *attached_host;
 }
 
 void touch(const void* memory, std::size_t bytes) {

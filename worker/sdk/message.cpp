@@ -52,7 +52,13 @@ std::int64_t integer_or_throw(std::string_view text, const std::string& what) {
 }  // namespace
 
 From Message::from() const noexcept {
-  return {message_->from.request, message_->from.epoch, message_->from.reserved};
+  const abi::From& from = message_->from;
+  return {from.request, from.server, from.epoch, from.reserved};
+}
+
+std::optional<Answer> Message::answer() const noexcept {
+  if (!is_answer()) return std::nullopt;
+  return Answer({message_->reference}, arg_or(0, ""));
 }
 
 std::string_view Message::arg(std::size_t index) const {

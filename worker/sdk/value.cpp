@@ -18,6 +18,12 @@ bool has_code(std::string_view line) {
 
 }  // namespace
 
+Value::Value(const Value& other) = default;
+Value::Value(Value&& other) noexcept = default;
+Value& Value::operator=(const Value& other) = default;
+Value& Value::operator=(Value&& other) noexcept = default;
+Value::~Value() = default;
+
 void Value::append(void* bytes, const char* data, std::size_t size) {
   auto& buffer = *static_cast<Bytes*>(bytes);
   buffer.insert(buffer.end(), data, data + size);

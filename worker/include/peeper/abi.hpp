@@ -28,12 +28,19 @@ struct Bytes {
   std::size_t size;
 };
 
-enum class MessageKind : std::uint32_t { kCall = 1, kCast = 2, kInfo = 3 };
+enum class MessageKind : std::uint32_t {
+  kCall = 1,
+  kCast = 2,
+  kInfo = 3,
+  kAnswer = 4,  // for handle_info: the answer to a call of this server's own; its name is "answer",
+                // its one argument the RESP3 value
+};
 
-// Who called: names one request for as long as the daemon that took it lives. All zero: nobody.
+// Who called: a client's request at one daemon, or another server's call. All zero: nobody.
 struct From {
   std::uint64_t request;
-  std::uint32_t epoch;
+  std::uint64_t server;  // uid of the calling server's segment; 0: a client
+  std::uint32_t epoch;   // which daemon took a client's request
   std::uint32_t reserved;
 };
 
@@ -44,6 +51,7 @@ struct Message {
   Bytes name;
   const Bytes* arguments;
   From from;
+  std::uint64_t reference;  // kAnswer: what Host.call returned
 };
 
 enum class Action : std::uint32_t {
@@ -54,6 +62,13 @@ enum class Action : std::uint32_t {
   kUnhandled = 4,  // the behaviour has no such callback
 };
 
+// What shall happen after the message, beside the next one. As the third element of OTP's tuples.
+enum class Then : std::uint32_t {
+  kTimeout = 1,    // handle_info("timeout") if nothing arrives within `ns`
+  kHibernate = 2,  // give unused private memory back, then wait
+  kContinue = 3,   // handle_continue(argument) before the next message
+};
+
 // Where a callback's outcome goes. The sink outlives the callback.
 struct Sink {
   void* context;
@@ -62,9 +77,17 @@ struct Sink {
   void (*write)(void* context, const char* data, std::size_t size);
   // The reason of a stop, as text ("normal", "shutdown" or anything else). At most once.
   void (*stop_reason)(void* context, const char* data, std::size_t size);
+  // At most once; `ns` with kTimeout, `argument` with kContinue. Throws std::bad_alloc.
+  void (*then)(void* context, Then then, std::uint64_t ns, Bytes argument);
 };
 
+// Outgoing messages to another server (or to this one), through the daemon.
+enum class Post : std::uint32_t { kCast = 1, kInfo = 2 };
+
 // What the worker offers a behaviour. The pointer stays valid as long as the process lives.
+// All but touch() and the facts are part of the running transaction: a message that does not
+// commit has sent, set and stored nothing. They throw std::logic_error outside of a callback that
+// may write, std::bad_alloc when the heap is full, std::length_error when something is too long.
 struct Host {
   std::uint32_t size;  // sizeof(Host), so that a later one may be longer
   std::uint32_t sdk_version;
@@ -74,6 +97,35 @@ struct Host {
   void (*deallocate)(void* memory) noexcept;
   // Makes heap memory writable that a system call is about to fill. Ignores other memory.
   void (*touch)(const void* memory, std::size_t bytes);
+
+  // Answers a call that was left unanswered. False if its caller is known to be gone, or was
+  // answered before.
+  bool (*reply)(const From* from, Bytes value);
+  // A message to this server's handle_info, in `ns`, once. Returns its number, never 0.
+  std::uint64_t (*send_after)(std::uint64_t ns, Bytes name, const Bytes* arguments,
+                              std::size_t count);
+  // Nanoseconds that were left; -1 if there is no such timer (any more).
+  std::int64_t (*cancel)(std::uint64_t timer);
+  void (*post)(Post kind, Bytes server, Bytes name, const Bytes* arguments, std::size_t count);
+  // Returns the call's reference, never 0. Its answer, or "-TIMEOUT …" after `timeout_ns`, comes as
+  // a message of kind kAnswer.
+  std::uint64_t (*call)(std::uint64_t timeout_ns, Bytes server, Bytes name,
+                        const Bytes* arguments, std::size_t count);
+  // `value`: one RESP3 value, for the subscribers of "SERVER/CHANNEL".
+  void (*publish)(Bytes channel, Bytes value);
+
+  // The dictionary: byte strings by byte strings, in the order of the keys. What get() and next()
+  // return is valid until the key is put again or erased.
+  bool (*dictionary_get)(Bytes key, Bytes* value);
+  void (*dictionary_put)(Bytes key, Bytes value);
+  bool (*dictionary_erase)(Bytes key);
+  // The first key after `key`, or the first of all with key.data null. False: none.
+  bool (*dictionary_next)(Bytes key, Bytes* next, Bytes* value);
+  std::size_t (*dictionary_size)();
+
+  // Facts, valid as long as the process lives.
+  Bytes server;               // this server's name
+  std::uint32_t incarnation;  // 1 at the first start
 };
 
 // What may not change between two builds of a behaviour that share a segment.
@@ -85,6 +137,13 @@ struct StateType {
   // What the containers in it look like in memory.
   std::uint32_t boost_version;      // BOOST_VERSION
   std::uint32_t container_version;  // detail::kContainerVersion
+};
+
+// A former State that the behaviour can turn into its own.
+struct CodeChange {
+  StateType from;  // its name is not compared: it may have moved
+  // Constructs the new State at `memory` out of the old one, and destroys the old one.
+  void (*change)(void* behaviour, std::uint64_t old_version, void* old_state, void* memory);
 };
 
 // Flags of a Behaviour: its callback of that kind takes the State by const reference, so it runs
@@ -110,17 +169,28 @@ struct Behaviour {
 
   // Constructs the State at `memory` (state.size bytes in the heap, aligned). Runs on the first
   // start only. Arguments are the configuration's `state`: one byte string, or name and value by
-  // turns when `named`; `count` is the number of byte strings.
+  // turns when `named`; `count` is the number of byte strings. Uses only the sink's then().
   void (*init)(void* behaviour, void* memory, const Bytes* arguments, std::size_t count,
-               bool named);
+               bool named, const Sink* sink);
+
+  // handle_start: at every start, after init or recovery. Null if there is none, as below.
+  Action (*start)(void* behaviour, void* state, const Sink* sink);
+
+  // May this call run without a journal, though its callback takes a State&? Null: none may.
+  bool (*reads_only)(void* behaviour, const Message* message);
 
   // Runs handle_call, handle_cast or handle_info, by message->kind.
   Action (*handle)(void* behaviour, void* state, const Message* message, const Sink* sink);
 
-  // Runs terminate(reason), if there is one.
+  Action (*handle_continue)(void* behaviour, void* state, Bytes argument, const Sink* sink);
+
   void (*terminate)(void* behaviour, void* state, Bytes reason);
 
-  // Writes the state as one RESP3 value: what SYS GET_STATE shows. Changes nothing.
+  const CodeChange* code_changes;
+  std::size_t code_change_count;
+
+  // Writes the state, or what format_status makes of it, as one RESP3 value: what SYS GET_STATE
+  // shows. Changes nothing.
   void (*format_state)(void* behaviour, const void* state, const Sink* sink);
 };
 

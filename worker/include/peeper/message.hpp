@@ -1,8 +1,7 @@
-// What a callback is given: Message, From, and Args for init. Views of the worker's memory, valid
+// What a callback is given: Message, and Args for init. Views of the worker's memory, valid
 // during the callback; copy what must stay (into peeper::string, say).
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -10,6 +9,8 @@
 #include <string_view>
 
 #include "peeper/abi.hpp"
+#include "peeper/answer.hpp"
+#include "peeper/handles.hpp"
 
 namespace peeper {
 
@@ -17,17 +18,6 @@ enum class Kind : std::uint32_t {
   call = static_cast<std::uint32_t>(abi::MessageKind::kCall),
   cast = static_cast<std::uint32_t>(abi::MessageKind::kCast),
   info = static_cast<std::uint32_t>(abi::MessageKind::kInfo),
-};
-
-// Who waits for the answer of a call. Plain data that may be kept in the State.
-struct From {
-  std::uint64_t request = 0;
-  std::uint32_t epoch = 0;
-  std::uint32_t reserved = 0;
-
-  // Whether it names somebody.
-  explicit operator bool() const noexcept { return request != 0 || epoch != 0; }
-  friend auto operator<=>(const From&, const From&) = default;
 };
 
 namespace detail {
@@ -43,15 +33,22 @@ namespace detail {
 
 }  // namespace detail
 
-// A call, cast or info: a name and arguments, all of them byte strings.
+// A call, cast or info: a name and arguments, all of them byte strings. The runtime's own infos are
+// "timeout" (Result::timeout) and "answer".
 //   for (std::string_view argument : message) ...
 class Message {
  public:
   explicit Message(const abi::Message& message) noexcept : message_(&message) {}
 
-  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(message_->kind); }
+  // An answer to a call of this server's own comes as an info, too.
+  [[nodiscard]] Kind kind() const noexcept {
+    return is_answer() ? Kind::info : static_cast<Kind>(message_->kind);
+  }
   [[nodiscard]] std::string_view name() const noexcept { return detail::view(message_->name); }
+  // Who waits for the answer, if this is a call.
   [[nodiscard]] From from() const noexcept;
+  // Nothing unless this is the answer to a Context::call(): an info named "answer".
+  [[nodiscard]] std::optional<Answer> answer() const noexcept;
 
   // Number of arguments, the name not counted.
   [[nodiscard]] std::size_t size() const noexcept { return message_->argument_count; }
@@ -88,6 +85,10 @@ class Message {
   [[nodiscard]] iterator end() const noexcept { return iterator(message_->arguments + size()); }
 
  private:
+  [[nodiscard]] bool is_answer() const noexcept {
+    return message_->kind == abi::MessageKind::kAnswer;
+  }
+
   const abi::Message* message_;
 };
 

@@ -9,22 +9,43 @@
 //   };
 //   PEEPER_SERVER(Counter)
 //
-// All but init are optional, and each may be static:
-//   State  init(Args)                                first start only; or init()
-//   Result handle_call(const Message&, State&)       or (const Message&, From, State&); or returns
-//                                                    the reply itself, of any type Value takes
-//   Result handle_cast(const Message&, State&)       or void
-//   Result handle_info(const Message&, State&)       or void
-//   void   terminate(std::string_view reason, State&)
+// The callbacks. All but init are optional, each may be static, and each but reads_only may take a
+// `peeper::Context&` as its last parameter: timers, messages to servers, late replies, the
+// dictionary (context.hpp).
+//   State  init(Args)                   or init(). Once in a State's life, not after a crash: the
+//                                       State stands. May return Started: ok(State).timeout(5s)
+//   Result handle_start(State&)         or void. At each start of the worker, after init or after
+//                                       a crash: to open what a process loses. Not in OTP
+//   Result handle_call(const Message&, From, State&)
+//                                       or without From; or returns the reply itself, of any type
+//                                       Value takes
+//   Result handle_cast(const Message&, State&)                          or void
+//   Result handle_info(const Message&, State&)                          or void. SEND; timers;
+//                                       "timeout"; answers to calls of one's own (Message::answer)
+//   Result handle_continue(std::string_view argument, State&)           or void
+//   void   terminate(std::string_view reason, State&)                   on stop, on shutdown, on an
+//                                       exception; not after a signal
+//   State  code_change(std::uint64_t old_version, OldState&)            for each of
+//                                       `using OldStates = peeper::types<...>` (code_change.hpp)
+//   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State
+//   bool   reads_only(const Message&)   true: this call writes nothing, so it is run without a
+//                                       journal, as all are if handle_call takes a const State&;
+//                                       a write is then a crash. Not in OTP
 //
-// One message is one transaction: what a callback changed in the State is kept when it returns, and
-// undone when it throws or crashes. The behaviour object itself is made anew at each start and is
-// not part of that. Thread: all callbacks run on one thread, one at a time.
+// Result (result.hpp), in OTP's words: reply(value), noreply(), stop(reason), stop(reason, value);
+// the first two with .timeout(duration), .hibernate() or .continue_with(argument).
+//
+// One message is one transaction: what a callback changed in the State, sent and started is kept
+// when it returns, and undone when it throws or crashes. The behaviour object itself is made anew
+// at each start and is not part of that. Thread: all callbacks run on one thread, one at a time.
 // `static constexpr int version`, in State or behaviour: raise it when the State's meaning changes.
 //
+// A cast or info without its callback is ignored; a call gets -BADARG.
 // Containers for the State: <peeper/containers.hpp>. Only one server in a shared object.
 #pragma once
 
+#include "peeper/code_change.hpp"
+#include "peeper/context.hpp"
 #include "peeper/detail/dispatch.hpp"
 #include "peeper/message.hpp"
 #include "peeper/result.hpp"

@@ -89,7 +89,7 @@ void check_member() {
 // a type used a hundred times costs one check.
 template <class Owner, class... Members, std::size_t... Indices>
 void check_members(Types<Members...>, std::index_sequence<Indices...>) {
-  constexpr bool named = !(std::is_reference_v<Members> || ...);
+  [[maybe_unused]] constexpr bool named = !(std::is_reference_v<Members> || ...);
   (check_member<Owner, Indices, named, Members>(), ...);
 }
 

@@ -29,6 +29,13 @@ class Value {
     detail::encode(out, value);
   }
 
+  // Not inline: where GCC 12 inlines the moves of a small_vector, it warns of overruns.
+  Value(const Value& other);
+  Value(Value&& other) noexcept;
+  Value& operator=(const Value& other);
+  Value& operator=(Value&& other) noexcept;
+  ~Value();
+
   // Values of several kinds: Value::array({1, "two", nullptr}).
   [[nodiscard]] static Value array(std::initializer_list<Value> elements);
   // Value::map({{"count", 3}, {"name", "x"}}).

@@ -1,129 +1,118 @@
 // Behind PEEPER_SERVER: the table of functions (abi.hpp) through which a worker drives a behaviour.
 #pragma once
 
-#include <boost/version.hpp>
-#include <memory>
 #include <new>
+#include <string_view>
 #include <type_traits>
+#include <typeinfo>
 
 #include "peeper/abi.hpp"
 #include "peeper/allocator.hpp"
 #include "peeper/detail/callbacks.hpp"
+#include "peeper/detail/check_callbacks.hpp"
 #include "peeper/detail/names.hpp"
+#include "peeper/detail/outcome.hpp"
+#include "peeper/detail/state_type.hpp"
 #include "peeper/format_state.hpp"
 #include "peeper/state_check.hpp"
 
 namespace peeper::detail {
 
-// Hands a callback's outcome to the worker.
-[[nodiscard]] abi::Action deliver_reply(const Result& result, const abi::Sink& sink);
-// For a cast or info: nobody waits for what a Result replies.
-[[nodiscard]] abi::Action deliver_silently(const Result& result, const abi::Sink& sink);
-
-// Runs handle_cast or handle_info, which return a Result or nothing.
-template <class Callback>
-abi::Action run_silently(const abi::Sink& sink, Callback&& callback) {
-  using Returned = decltype(callback());
-  static_assert(std::is_void_v<Returned> || std::is_same_v<Returned, Result>,
-                "peeper: handle_cast and handle_info return a Result or void");
-  if constexpr (std::is_void_v<Returned>) {
-    callback();
-    return abi::Action::kNoReply;
-  } else {
-    return deliver_silently(callback(), sink);
-  }
-}
-
-// Runs handle_call, which returns a Result or anything a reply can be made of.
-template <class Callback>
-abi::Action run_call(const abi::Sink& sink, Callback&& callback) {
-  using Returned = decltype(callback());
-  static_assert(!std::is_void_v<Returned>,
-                "peeper: handle_call must return the reply, or a Result such as noreply()");
-  if constexpr (std::is_same_v<std::remove_cvref_t<Returned>, Result>) {
-    return deliver_reply(callback(), sink);
-  } else if constexpr (!std::is_void_v<Returned>) {
-    return deliver_reply(reply(callback()), sink);
-  }
-}
-
+// Those of abi::Behaviour, under the same names.
 template <class B>
 struct Functions {
   using State = typename B::State;
 
+  static constexpr Continues kContinues =
+      TakesContinue<B, State&> ? Continues::kYes : Continues::kNo;
+
+  static B& server(void* behaviour) { return *static_cast<B*>(behaviour); }
+  static State& state(void* memory) { return *static_cast<State*>(memory); }
+
   static void* create() { return new B(); }
   static void destroy(void* behaviour) { delete static_cast<B*>(behaviour); }
 
-  // The State is built where it will live: it needs no copy or move constructor.
+  // The State is built where it will live: unless init says ok(), it needs no copy or move
+  // constructor.
   static void init(void* behaviour, void* memory, const abi::Bytes* arguments, std::size_t count,
-                   bool named) {
-    B& server = *static_cast<B*>(behaviour);
-    if constexpr (InitWithArgs<B, State>) {
-      ::new (memory) State(server.init(Args(arguments, count, named)));
+                   bool named, const abi::Sink* sink) {
+    const Args args(arguments, count, named);
+    Context context;
+    using Returned = decltype(call_init(server(behaviour), context, args));
+    if constexpr (std::is_same_v<Returned, State>) {
+      ::new (memory) State(call_init(server(behaviour), context, args));
     } else {
-      ::new (memory) State(server.init());
+      Returned started = call_init(server(behaviour), context, args);
+      ::new (memory) State(started.take_state());
+      deliver_next(started.next(), *sink, kContinues);
     }
   }
 
-  static abi::Action handle(void* behaviour, void* state_memory, const abi::Message* abi_message,
+  static abi::Action start(void* behaviour, void* memory, const abi::Sink* sink) {
+    Context context;
+    return run_silently(*sink, kContinues, [&] {
+      return call_back<HandleStart>(server(behaviour), context, state(memory));
+    });
+  }
+
+  static bool reads_only(void* behaviour, const abi::Message* message) {
+    return ReadsOnly::run(server(behaviour), Message(*message));
+  }
+
+  static abi::Action handle(void* behaviour, void* memory, const abi::Message* abi_message,
                             const abi::Sink* sink) {
-    [[maybe_unused]] B& server = *static_cast<B*>(behaviour);
-    [[maybe_unused]] State& state = *static_cast<State*>(state_memory);
     const Message message(*abi_message);
+    Context context;
     switch (message.kind()) {
       case Kind::call:
-        if constexpr (CallWithFrom<B, State>) {
-          return run_call(*sink, [&]() -> decltype(auto) {
-            return server.handle_call(message, message.from(), state);
+        if constexpr (TakesCall<B, State&>) {
+          return run_call(*sink, kContinues, [&]() -> decltype(auto) {
+            return call_handle_call(server(behaviour), context, message, state(memory));
           });
-        } else if constexpr (CallPlain<B, State>) {
-          return run_call(*sink,
-                          [&]() -> decltype(auto) { return server.handle_call(message, state); });
         }
         break;
       case Kind::cast:
-        if constexpr (Cast<B, State>) {
-          return run_silently(*sink, [&] { return server.handle_cast(message, state); });
+        if constexpr (TakesCast<B, State&>) {
+          return run_silently(*sink, kContinues, [&] {
+            return call_back<HandleCast>(server(behaviour), context, message, state(memory));
+          });
         }
         break;
       case Kind::info:
-        if constexpr (Info<B, State>) {
-          return run_silently(*sink, [&] { return server.handle_info(message, state); });
+        if constexpr (TakesInfo<B, State&>) {
+          return run_silently(*sink, kContinues, [&] {
+            return call_back<HandleInfo>(server(behaviour), context, message, state(memory));
+          });
         }
         break;
     }
     return abi::Action::kUnhandled;
   }
 
-  static void terminate(void* behaviour, void* state, abi::Bytes reason) {
-    if constexpr (Terminate<B, State>) {
-      static_cast<B*>(behaviour)->terminate(view(reason), *static_cast<State*>(state));
+  static abi::Action handle_continue(void* behaviour, void* memory, abi::Bytes argument,
+                                     const abi::Sink* sink) {
+    Context context;
+    return run_silently(*sink, kContinues, [&] {
+      return call_back<HandleContinue>(server(behaviour), context, view(argument), state(memory));
+    });
+  }
+
+  static void terminate(void* behaviour, void* memory, abi::Bytes reason) {
+    Context context;
+    (void)call_back<Terminate>(server(behaviour), context, view(reason), state(memory));
+  }
+
+  // What format_status gives is bounded as the State itself would be.
+  static void format([[maybe_unused]] void* behaviour, const void* memory, const abi::Sink* sink) {
+    const State& shown = *static_cast<const State*>(memory);
+    if constexpr (TakesFormat<B, const State&>) {
+      Context context;
+      format_state(call_back<FormatStatus>(server(behaviour), context, shown), *sink);
+    } else {
+      format_state(shown, *sink);
     }
   }
-
-  static void format(void*, const void* state, const abi::Sink* sink) {
-    format_state(*static_cast<const State*>(state), *sink);
-  }
 };
-
-// State::version or Behaviour::version: a constant, raised when the meaning of the State changes.
-template <class B>
-consteval std::uint64_t version_of() {
-  using State = typename B::State;
-  // A data member of that name is no constant, and so not meant.
-  constexpr bool in_state = requires { std::bool_constant<(State::version, true)>{}; };
-  constexpr bool in_behaviour = requires { std::bool_constant<(B::version, true)>{}; };
-  static_assert(!in_state || !in_behaviour, "peeper: declare version in one place only");
-  if constexpr (in_state) {
-    static_assert(State::version >= 0, "peeper: a version is not negative");
-    return static_cast<std::uint64_t>(State::version);
-  } else if constexpr (in_behaviour) {
-    static_assert(B::version >= 0, "peeper: a version is not negative");
-    return static_cast<std::uint64_t>(B::version);
-  } else {
-    return 0;
-  }
-}
 
 template <class B>
 void check_behaviour() {
@@ -135,9 +124,42 @@ void check_behaviour() {
   static_assert(std::is_object_v<State> && !std::is_const_v<State> && !std::is_array_v<State>,
                 "peeper: State must be a plain type, such as a struct");
   static_assert(alignof(State) <= kMostAlignment, "peeper: State is aligned to more than a page");
-  check_init<B, State>();
   check_callbacks<B, State>();
+  check_code_change<B>();
   check_state<State>();
+}
+
+template <class B>
+abi::Behaviour make_table() {
+  using State = typename B::State;
+  using F = Functions<B>;
+  const std::string_view name = demangled(typeid(B));
+  const auto [changes, change_count] = code_changes<B>(typename OldStatesOf<B>::type{});
+  abi::Behaviour table{
+      .magic = abi::kMagic,
+      .sdk_version = abi::kSdkVersion,
+      .size = sizeof(abi::Behaviour),
+      .name = {name.data(), name.size()},
+      .state = state_type<State>(version_of<B>()),
+      .flags = read_only_callbacks<B, State>(),
+      .attach = &attach,
+      .create = &F::create,
+      .destroy = &F::destroy,
+      .init = &F::init,
+      .start = nullptr,
+      .reads_only = nullptr,
+      .handle = &F::handle,
+      .handle_continue = nullptr,
+      .terminate = nullptr,
+      .code_changes = changes,
+      .code_change_count = change_count,
+      .format_state = &F::format,
+  };
+  if constexpr (TakesStart<B, State&>) table.start = &F::start;
+  if constexpr (TellsReadsOnly<B>) table.reads_only = &F::reads_only;
+  if constexpr (TakesContinue<B, State&>) table.handle_continue = &F::handle_continue;
+  if constexpr (TakesTerminate<B, State&>) table.terminate = &F::terminate;
+  return table;
 }
 
 // The table, made at the first call. Lives as long as the shared object.
@@ -147,32 +169,7 @@ const abi::Behaviour* behaviour_table() {
       requires { typename B::State; },
       "peeper: a behaviour needs a `struct State` or `using State = ...`, public");
   check_behaviour<B>();
-  using State = typename B::State;
-  using F = Functions<B>;
-  static const abi::Behaviour table = [] {
-    const std::string_view name = demangled(typeid(B));
-    const std::string_view state_name = demangled(typeid(State));
-    return abi::Behaviour{
-        .magic = abi::kMagic,
-        .sdk_version = abi::kSdkVersion,
-        .size = sizeof(abi::Behaviour),
-        .name = {name.data(), name.size()},
-        .state = {.size = sizeof(State),
-                  .alignment = alignof(State),
-                  .name = {state_name.data(), state_name.size()},
-                  .version = version_of<B>(),
-                  .boost_version = BOOST_VERSION,
-                  .container_version = kContainerVersion},
-        .flags = read_only_callbacks<B, State>(),
-        .attach = &attach,
-        .create = &F::create,
-        .destroy = &F::destroy,
-        .init = &F::init,
-        .handle = &F::handle,
-        .terminate = &F::terminate,
-        .format_state = &F::format,
-    };
-  }();
+  static const abi::Behaviour table = make_table<B>();
   return &table;
 }
 

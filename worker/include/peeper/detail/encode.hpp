@@ -1,10 +1,16 @@
 // encode(out, value): which RESP3 value a C++ value becomes.
 //
-//   bool  integers  floating  char, text  enum             boolean, number, double, text, name or
-//   number nullptr, empty optional or pointer                     null optional, variant, atomic,
-//   unique_ptr                  what they hold chrono::duration, time_point count of ticks bitset
-//   text of 0 and 1 sequences, pair, tuple / sets / maps                   array / set / map
-//   aggregates                                             map, by the members' names
+//   bool                                    boolean
+//   integers, floating                      number, double
+//   char, text                              text
+//   enum                                    name when described, else number
+//   nullptr, empty optional or pointer      null
+//   optional, variant, atomic, unique_ptr   what they hold
+//   chrono::duration, time_point            count of ticks
+//   bitset                                  text of 0 and 1
+//   sequences, pair, tuple / sets / maps    array / set / map
+//   classes described by Boost.Describe     map, of the members that the description lists
+//   other aggregates                        map, by the members' names
 #pragma once
 
 #include <array>
@@ -174,6 +180,14 @@ void encode_members(Out& out, const T& object, std::index_sequence<Indices...>) 
   });
 }
 
+template <class Out, class T, template <class...> class List, class... Members>
+void encode_described(Out& out, const T& object, List<Members...>) {
+  if (!out.enter()) return;
+  out.map(sizeof...(Members));
+  ((out.text(Members::name), encode(out, object.*Members::pointer)), ...);
+  out.leave();
+}
+
 // Writes the fixed parts of a tuple or an aggregate: never cut, their number is in the program.
 template <class Out, class T>
 void encode_parts(Out& out, const T& value) {
@@ -238,6 +252,8 @@ void encode_class(Out& out, const T& value) {
     out.text(value.to_string());
   } else if constexpr (Range<T>) {
     encode_range(out, value);
+  } else if constexpr (Described<T>) {
+    encode_described(out, value, described_members<T>{});
   } else if constexpr (TupleLike<T> || (std::is_aggregate_v<T> && !lives_in_heap<T>)) {
     encode_parts(out, value);
   } else if constexpr (Out::kShowsOpaque) {

@@ -1,7 +1,8 @@
-// Names the compiler knows: of types, of an aggregate's members, of described enumerators.
+// Names the compiler knows: of types, of an aggregate's members, of what Boost.Describe describes.
 #pragma once
 
 #include <boost/describe/enumerators.hpp>
+#include <boost/describe/members.hpp>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -97,6 +98,18 @@ consteval std::string_view last_identifier(std::string_view text) {
 template <class T, std::size_t Index>
 inline constexpr std::string_view member_name =
     last_identifier(spelled_member<member_of<std::remove_cv_t<T>, Index>()>());
+
+// --- Described classes ---------------------------------------------------------------------------
+
+template <class T>
+concept Described = std::is_class_v<T> && boost::describe::has_describe_bases<T>::value &&
+    boost::describe::has_describe_members<T>::value;
+
+// The data members that BOOST_DESCRIBE_STRUCT or BOOST_DESCRIBE_CLASS lists, those of its bases
+// first: a list of types with a `name` and a `pointer` to the member.
+template <Described T>
+using described_members = boost::describe::describe_members<T, boost::describe::mod_any_access |
+                                                                   boost::describe::mod_inherited>;
 
 // --- Enumerators ---------------------------------------------------------------------------------
 

@@ -1,4 +1,8 @@
-#include "peeper/detail/dispatch.hpp"
+#include "peeper/detail/outcome.hpp"
+
+#include <stdexcept>
+
+#include "peeper/detail/host.hpp"
 
 namespace peeper::detail {
 
@@ -15,27 +19,38 @@ void write_reason(const Result& result, const abi::Sink& sink) {
 
 }  // namespace
 
-abi::Action deliver_reply(const Result& result, const abi::Sink& sink) {
+void deliver_next(const Next& next, const abi::Sink& sink, Continues continues) {
+  if (!next.then) return;
+  if (*next.then == abi::Then::kContinue && continues == Continues::kNo) {
+    throw std::logic_error("peeper: continue_with() in a server that has no handle_continue");
+  }
+  sink.then(sink.context, *next.then, next.ns, as_bytes(next.argument));
+}
+
+abi::Action deliver_reply(const Result& result, const abi::Sink& sink, Continues continues) {
   switch (result.action()) {
-    case abi::Action::kReply: write_reply(result, sink); break;
+    case abi::Action::kReply:
+      write_reply(result, sink);
+      deliver_next(result.next(), sink, continues);
+      break;
     case abi::Action::kReplyAndStop:
       write_reply(result, sink);
       write_reason(result, sink);
       break;
     case abi::Action::kStop: write_reason(result, sink); break;
     case abi::Action::kNoReply:
-    case abi::Action::kUnhandled: break;
+    case abi::Action::kUnhandled: deliver_next(result.next(), sink, continues); break;
   }
   return result.action();
 }
 
-abi::Action deliver_silently(const Result& result, const abi::Sink& sink) {
+abi::Action deliver_silently(const Result& result, const abi::Sink& sink, Continues continues) {
   switch (result.action()) {
     case abi::Action::kStop:
     case abi::Action::kReplyAndStop: write_reason(result, sink); return abi::Action::kStop;
     case abi::Action::kReply:
     case abi::Action::kNoReply:
-    case abi::Action::kUnhandled: break;
+    case abi::Action::kUnhandled: deliver_next(result.next(), sink, continues); break;
   }
   return abi::Action::kNoReply;
 }

@@ -1,0 +1,255 @@
+// Every callback and every return value of the contract, one message each. What happens is written
+// into the State's own log, so that a test, or a person with `peeper call full log`, sees what was
+// kept of it and what a crash undid.
+//
+// Calls: get, inc; log, forget; reply_timeout MS, reply_hibernate, reply_continue ARG; later,
+// later_timeout MS, later_hibernate, later_continue ARG, answer VALUE; stop REASON, stop_reply
+// REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER NAME [ARG], inform, ask and
+// ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY, drop KEY, entries;
+// throw TEXT; stream SERVER COUNT, received. `then_segv CALL [ARG ...]` does the same and then
+// crashes, before anything of it is committed. Casts: inc, continue ARG, timeout MS, hibernate, stop
+// REASON, number N.
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "peeper/containers.hpp"
+#include "peeper/server.hpp"
+
+namespace {
+
+using namespace std::string_view_literals;
+using peeper::Context;
+using peeper::From;
+using peeper::Message;
+using peeper::Result;
+using peeper::Value;
+using std::chrono::milliseconds;
+
+// Messages sent to a peer at once, by `stream`.
+constexpr std::int64_t kBurst = 20;
+
+struct Full {
+  struct State {
+    static constexpr int version = 1;
+
+    std::int64_t count = 0;
+    peeper::string secret = peeper::string("swordfish");
+    peeper::vector<peeper::string> log;
+    peeper::deque<From> waiting;  // calls to be answered by `answer`
+
+    // Of `stream`: numbers 1, 2, 3 … sent to a peer, and received from one.
+    peeper::string peer;
+    std::int64_t to_send = 0;
+    std::int64_t sent = 0;
+    std::int64_t received = 0;
+    std::int64_t out_of_order = 0;
+  };
+
+  peeper::Started<State> init(const peeper::Args& args) {
+    State state;
+    state.count = args.integer();
+    return peeper::ok(std::move(state)).continue_with("init");
+  }
+
+  void handle_start(State& state, Context& context) {
+    note(state, "start " + std::to_string(context.incarnation()));
+  }
+
+  Result handle_call(const Message& message, const From& from, State& state, Context& context) {
+    if (message.name() == "then_segv") {
+      // The rest of the message is what to do first.
+      run(Call{message.arg(0), message, 1}, from, state, context);
+      std::raise(SIGSEGV);
+    }
+    return run(Call{message.name(), message, 0}, from, state, context);
+  }
+
+  Result handle_cast(const Message& message, State& state) {
+    const std::string_view name = message.name();
+    if (name == "number") return receive(message.integer(0).value_or(-1), state);
+    note(state, "cast " + text_of(message));
+    if (name == "inc") ++state.count;
+    if (name == "continue") return peeper::noreply().continue_with(message.arg_or(0, ""));
+    if (name == "timeout") return peeper::noreply().timeout(duration(message, 0));
+    if (name == "hibernate") return peeper::noreply().hibernate();
+    if (name == "stop") return peeper::stop(message.arg_or(0, "normal"));
+    return peeper::noreply();
+  }
+
+  Result handle_info(const Message& message, State& state, Context& context) {
+    if (message.name() == "pump") return pump(state, context);
+    if (const auto answer = message.answer()) {
+      std::string text = "answer ";
+      if (answer->is_error()) text += "error " + std::string(answer->error());
+      if (const auto number = answer->integer()) text += std::to_string(*number);
+      note(state, text);
+      return peeper::noreply();
+    }
+    note(state, "info " + text_of(message));
+    if (message.name() == "boom") throw std::runtime_error("boom in an info");
+    return peeper::noreply();
+  }
+
+  // "a,b,c": continues with "b,c", then with "c".
+  Result handle_continue(std::string_view argument, State& state) {
+    note(state, "continue " + std::string(argument));
+    if (argument == "segv") std::raise(SIGSEGV);
+    const auto comma = argument.find(',');
+    if (comma == std::string_view::npos) return peeper::noreply();
+    return peeper::noreply().continue_with(argument.substr(comma + 1));
+  }
+
+  void terminate(std::string_view reason, State& state) {
+    note(state, "terminate " + std::string(reason));
+  }
+
+  // Everything but the secret.
+  Value format_status(const State& state) {
+    return Value::map({{"count", state.count},
+                       {"log", state.log},
+                       {"secret", "(hidden)"},
+                       {"received", state.received}});
+  }
+
+  static bool reads_only(const Message& message) {
+    const std::string_view name = message.name();
+    return name == "get" || name == "log" || name == "received";
+  }
+
+ private:
+  // A call by its name, with the arguments behind it.
+  struct Call {
+    std::string_view name;
+    const Message& message;
+    std::size_t skipped;
+
+    [[nodiscard]] std::string_view arg(std::size_t index) const {
+      return message.arg_or(index + skipped, "");
+    }
+    [[nodiscard]] milliseconds duration(std::size_t index) const {
+      return milliseconds{message.integer(index + skipped).value_or(0)};
+    }
+  };
+
+  static Result run(const Call& call, const From& from, State& state, Context& context) {
+    if (call.name == "get") return state.count;
+    if (call.name == "inc") return ++state.count;
+    if (call.name == "log") return Value(state.log);
+    if (call.name == "forget") {
+      state.log.clear();
+      return peeper::status("OK");
+    }
+    if (call.name == "throw") throw std::runtime_error(std::string(call.arg(0)));
+    if (call.name.starts_with("reply_")) return reply_and(call.name.substr(6), call, state);
+    if (call.name.starts_with("later")) {
+      state.waiting.push_back(from);
+      return leave_open(call.name.substr(5), call);
+    }
+    if (call.name == "answer") return answer(call, state, context);
+    if (call.name == "stop") return peeper::stop(call.arg(0));
+    if (call.name == "stop_reply") return peeper::stop(call.arg(0), call.arg(1));
+    if (call.name == "stream") {
+      state.peer = call.arg(0);
+      state.to_send = call.message.integer(1).value_or(0);
+      context.send(context.server(), "pump");
+      return peeper::status("OK");
+    }
+    if (call.name == "received") return Value::array({state.received, state.out_of_order});
+    return use_context(call, context);
+  }
+
+  static Result reply_and(std::string_view what, const Call& call, State& state) {
+    ++state.count;
+    if (what == "timeout") return peeper::reply(state.count).timeout(call.duration(0));
+    if (what == "hibernate") return peeper::reply(state.count).hibernate();
+    return peeper::reply(state.count).continue_with(call.arg(0));
+  }
+
+  static Result leave_open(std::string_view what, const Call& call) {
+    if (what == "_timeout") return peeper::noreply().timeout(call.duration(0));
+    if (what == "_hibernate") return peeper::noreply().hibernate();
+    if (what == "_continue") return peeper::noreply().continue_with(call.arg(0));
+    return peeper::noreply();
+  }
+
+  // To who has waited longest: 1 if they are still there, as far as anybody knows.
+  static Result answer(const Call& call, State& state, Context& context) {
+    if (state.waiting.empty()) return peeper::error("NOBODY waits");
+    const From from = state.waiting.front();
+    state.waiting.pop_front();
+    return context.reply(from, call.arg(0));
+  }
+
+  static Result use_context(const Call& call, Context& context) {
+    const auto dictionary = context.dictionary();
+    if (call.name == "after")
+      return static_cast<std::int64_t>(
+          context.send_after(call.duration(0), call.arg(1), call.arg(2)).number);
+    if (call.name == "cancel") {
+      const auto left = context.cancel(
+          {static_cast<std::uint64_t>(call.message.integer(call.skipped).value_or(0))});
+      if (!left) return Value(nullptr);
+      return std::chrono::duration_cast<milliseconds>(*left).count();
+    }
+    if (call.name == "tell") {
+      context.cast(call.arg(0), call.arg(1), call.arg(2));
+    } else if (call.name == "inform") {
+      context.send(call.arg(0), call.arg(1), call.arg(2));
+    } else if (call.name == "ask") {
+      context.call(call.arg(0), call.arg(1), call.arg(2));
+    } else if (call.name == "ask_within") {
+      context.call(call.duration(0), call.arg(1), call.arg(2), call.arg(3));
+    } else if (call.name == "publish") {
+      context.publish(call.arg(0), call.arg(1));
+    } else if (call.name == "put") {
+      dictionary.put(call.arg(0), call.arg(1));
+    } else if (call.name == "fetch") {
+      const auto value = dictionary.get(call.arg(0));
+      return value ? Value(*value) : Value(nullptr);
+    } else if (call.name == "drop") {
+      return dictionary.erase(call.arg(0));
+    } else if (call.name == "entries") {
+      return static_cast<std::int64_t>(dictionary.size());
+    } else {
+      return peeper::error("BADARG no such call: " + std::string(call.name));
+    }
+    return peeper::status("OK");
+  }
+
+  // A burst to the peer, then the next one: as a message to oneself, so that others have their turn.
+  static Result pump(State& state, Context& context) {
+    for (std::int64_t i = 0; i < kBurst && state.sent < state.to_send; ++i)
+      context.cast(std::string_view{state.peer}, "number", ++state.sent);
+    if (state.sent < state.to_send) context.send(context.server(), "pump");
+    return peeper::noreply();
+  }
+
+  static Result receive(std::int64_t number, State& state) {
+    if (number != state.received + 1) ++state.out_of_order;
+    state.received = number;
+    return peeper::noreply();
+  }
+
+  static milliseconds duration(const Message& message, std::size_t index) {
+    return milliseconds{message.integer(index).value_or(0)};
+  }
+
+  static std::string text_of(const Message& message) {
+    std::string text(message.name());
+    for (const std::string_view argument : message)
+      if (!argument.empty()) text += " " + std::string(argument);
+    return text;
+  }
+
+  static void note(State& state, std::string_view line) {
+    state.log.emplace_back(line.data(), line.size());
+  }
+};
+
+}  // namespace
+
+PEEPER_SERVER(Full)

@@ -1,0 +1,22 @@
+// The worker's clock: CLOCK_MONOTONIC in ns, the same in all processes of one boot.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace peeper::worker {
+
+inline std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// `ns` from now; what is beyond the clock's range never comes.
+inline std::uint64_t ns_from_now(std::uint64_t ns) {
+  const std::uint64_t now = now_ns();
+  return ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
+}
+
+}  // namespace peeper::worker

@@ -1,0 +1,41 @@
+// What the runtime keeps of a server beside its State.
+//
+// Lives in the heap, made with it: so it changes with the transaction of the message that changes
+// it, rolls back with it, and survives worker, keeper and daemon. Nothing here costs a message that
+// doesn't use it more than a few loads. Owner: the heap. Thread: the callback thread.
+#pragma once
+
+#include <cstdint>
+
+#include "peeper/ordered.hpp"
+#include "peeper/string.hpp"
+#include "peeper/unordered.hpp"
+#include "worker/runtime/timers.hpp"
+#include "worker/runtime/tokens.hpp"
+
+namespace peeper::worker {
+
+struct Durable {
+  // Of timers, calls and continues: one count, so that a number is never used twice.
+  std::uint64_t last_number = 0;
+
+  // When handle_info("timeout") is due, unless something arrives before; CLOCK_MONOTONIC, ns.
+  // 0: no timeout was asked for.
+  std::uint64_t timeout_at = 0;
+
+  // handle_continue(continuation) runs before anything else does.
+  bool continues = false;
+  std::uint64_t continue_number = 0;
+  peeper::string continuation;
+
+  Timers timers;
+
+  // Of each stream of messages from servers: the number last committed.
+  peeper::unordered_map<std::uint64_t, std::uint64_t> streams;
+
+  Tokens tokens;
+
+  peeper::map<peeper::string, peeper::string> dictionary;
+};
+
+}  // namespace peeper::worker

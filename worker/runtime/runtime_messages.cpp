@@ -1,0 +1,288 @@
+// What is run as a transaction, one function each.
+#include <exception>
+#include <stdexcept>
+
+#include "common/check.hpp"
+#include "common/resp/writer.hpp"
+#include "common/segment/death.hpp"
+#include "common/segment/message.hpp"
+#include "worker/runtime/clock.hpp"
+#include "worker/runtime/runtime.hpp"
+
+namespace peeper::worker {
+namespace {
+
+using segment::Channel;
+using segment::MessageType;
+using Access = PageGuard::Access;
+
+// Of a message's name, in errors and logs.
+constexpr std::size_t kShownName = 64;
+
+abi::Bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(abi::Bytes text) { return {text.data, text.size}; }
+
+abi::MessageKind kind_of(MessageType type) {
+  switch (type) {
+    case MessageType::kCall: return abi::MessageKind::kCall;
+    case MessageType::kCast: return abi::MessageKind::kCast;
+    case MessageType::kInfo: return abi::MessageKind::kInfo;
+    case MessageType::kAnswer: return abi::MessageKind::kAnswer;
+    case MessageType::kGetState: break;
+  }
+  PEEPER_CHECK(false, "a message of no known type");
+}
+
+}  // namespace
+
+// --- Messages of the mailbox ---------------------------------------------------------------------
+
+void Runtime::handle(const Message& message) {
+  const segment::MessageHead& head = message.head;
+  strings_.clear();
+  const bool readable =
+      segment::read_strings(head, message.body, [&](std::string_view text) {
+        strings_.push_back(bytes(text));
+      });
+  PEEPER_CHECK(readable, "a message in the mailbox was overwritten");
+  std::string_view token;
+  if ((head.flags & segment::kHasToken) != 0 && strings_.size() > 1) {
+    token = view(strings_.back());
+    strings_.pop_back();
+  }
+  const bool is_answer = head.type == MessageType::kAnswer;
+
+  begin(Channel::kMailbox, message.position, Access::kReadsOnly);
+  running_.mailbox_head = message.position + head.bytes;
+  if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
+    running_.from = {head.request, head.stream, head.epoch, 0};
+  running_.name =
+      is_answer ? "answer" : segment::printable(view(strings_[0]), kShownName);
+
+  if (head.type == MessageType::kGetState) {
+    handle_get_state();
+  } else {
+    barrier([&] {
+      if (access_of(head) == Access::kWrites) services_.change();
+      handle_user(head, token);
+    });
+  }
+  commit(running_.mailbox_head);
+}
+
+// sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws is
+// an answer.
+void Runtime::handle_get_state() {
+  const abi::Sink sink = fresh_sink();
+  try {
+    behaviour_.format_state(object_, heap_.state(), &sink);
+  } catch (...) {
+    outcome_.value.clear();
+    resp::append_error(outcome_.value, "ERR format_status threw " + exception_text());
+  }
+  barrier([&] { services_.answer(running_.from, outcome_.value); });
+}
+
+void Runtime::handle_user(const segment::MessageHead& head, std::string_view token) {
+  const Durable& kept = services_.durable();
+  if (head.stream != 0) {
+    std::uint64_t& last = services_.change().streams[head.stream];
+    if (head.number <= last) return;  // delivered twice
+    last = head.number;
+  }
+  if (head.type == MessageType::kAnswer) {
+    if (!services_.change().timers.cancel(head.request, Timer::Kind::kCall)) return;  // too late
+  }
+  if (kept.timeout_at != 0) services_.change().timeout_at = 0;
+
+  if (!token.empty() && kept.tokens.size() != 0) {
+    if (Tokens::Entry* before = services_.change().tokens.find(token)) {
+      if (!before->answered)
+        before->asked_last = running_.from;
+      else if (head.type == MessageType::kCall)
+        services_.answer(running_.from, before->reply.empty()
+                                            ? std::string_view{"-BADARG this token was used for a "
+                                                               "message that has no reply\r\n"}
+                                            : std::string_view{before->reply});
+      return;
+    }
+  }
+  if (head.type != MessageType::kCall) {
+    run_info(kind_of(head.type), head.request);
+    if (!token.empty()) services_.change().tokens.remember(token, {}, options_.dedupe_window);
+    return;
+  }
+  const abi::Sink sink = fresh_sink();
+  const abi::Message message{abi::MessageKind::kCall,
+                             static_cast<std::uint32_t>(strings_.size() - 1),
+                             strings_[0],
+                             strings_.data() + 1,
+                             running_.from,
+                             0};
+  settle_call(behaviour_.handle(object_, heap_.state(), &message, &sink), running_.from, token);
+}
+
+// A callback that takes its State by const reference is believed: nothing is saved for it.
+PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
+  switch (head.type) {
+    case MessageType::kGetState: return Access::kReadsOnly;
+    case MessageType::kAnswer: return Access::kWrites;
+    case MessageType::kCast:
+      return (behaviour_.flags & abi::kCastReadsOnly) != 0 ? Access::kReadsOnly : Access::kWrites;
+    case MessageType::kInfo:
+      return (behaviour_.flags & abi::kInfoReadsOnly) != 0 ? Access::kReadsOnly : Access::kWrites;
+    case MessageType::kCall: break;
+  }
+  if ((behaviour_.flags & abi::kCallReadsOnly) != 0) return Access::kReadsOnly;
+  if (behaviour_.reads_only == nullptr) return Access::kWrites;
+  const abi::Message message{abi::MessageKind::kCall,
+                             static_cast<std::uint32_t>(strings_.size() - 1),
+                             strings_[0],
+                             strings_.data() + 1,
+                             {},
+                             0};
+  return behaviour_.reads_only(object_, &message) ? Access::kReadsOnly : Access::kWrites;
+}
+
+// --- What the heap held --------------------------------------------------------------------------
+
+void Runtime::handle_continue() {
+  begin(Channel::kContinue, services_.durable().continue_number, Access::kWrites);
+  running_.name = "handle_continue";
+  barrier([&] {
+    Durable& kept = services_.change();
+    const std::string argument{kept.continuation.data(), kept.continuation.size()};
+    kept.continues = false;
+    kept.continuation.clear();
+    const abi::Sink sink = fresh_sink();
+    settle_info(behaviour_.handle_continue(object_, heap_.state(), bytes(argument), &sink));
+  });
+  commit(transaction_.mailbox_head());
+}
+
+void Runtime::handle_timer(std::uint64_t number) {
+  begin(Channel::kTimer, number, Access::kWrites);
+  running_.name = "timer";
+  barrier([&] {
+    Durable& kept = services_.change();
+    kept.timeout_at = 0;
+    const auto timer = kept.timers.take(number);
+    strings_.clear();
+    std::string value;
+    if (timer->kind == Timer::Kind::kCall) {
+      resp::append_error(value, "TIMEOUT " + std::string(std::string_view{timer->strings[0]}) +
+                                    ": no answer in time; the message may still be handled");
+      strings_.push_back(bytes(value));
+      run_info(abi::MessageKind::kAnswer, number);
+    } else {
+      for (const peeper::string& text : timer->strings) strings_.push_back(bytes(text));
+      running_.name = segment::printable(view(strings_[0]), kShownName);
+      run_info(abi::MessageKind::kInfo, 0);
+    }
+  });
+  commit(transaction_.mailbox_head());
+}
+
+void Runtime::handle_timeout() {
+  begin(Channel::kTimeout, services_.durable().timeout_at, Access::kWrites);
+  running_.name = "timeout";
+  barrier([&] {
+    services_.change().timeout_at = 0;
+    strings_.assign(1, bytes("timeout"));
+    run_info(abi::MessageKind::kInfo, 0);
+  });
+  commit(transaction_.mailbox_head());
+}
+
+// --- Outcomes ------------------------------------------------------------------------------------
+
+// A cast, an info or an answer; strings_ says it.
+void Runtime::run_info(abi::MessageKind kind, std::uint64_t reference) {
+  const abi::Sink sink = fresh_sink();
+  abi::Message message{kind,
+                       static_cast<std::uint32_t>(strings_.size() - 1),
+                       strings_[0],
+                       strings_.data() + 1,
+                       {},
+                       0};
+  if (kind == abi::MessageKind::kAnswer) {
+    message.name = bytes("answer");
+    message.argument_count = 1;
+    message.arguments = strings_.data();
+    message.reference = reference;
+  }
+  settle_info(behaviour_.handle(object_, heap_.state(), &message, &sink));
+}
+
+void Runtime::settle_call(abi::Action action, const abi::From& from, std::string_view token) {
+  if (action == abi::Action::kUnhandled) {
+    outcome_.value.clear();
+    resp::append_error(outcome_.value,
+                       "BADARG server '" + segment_.id().server + "' has no handle_call");
+  }
+  if (action == abi::Action::kStop) {
+    // As in OTP, whoever waits for a server that stops learns its reason.
+    outcome_.value.clear();
+    resp::append_error(outcome_.value,
+                       "DOWN " + segment_.id().server + ": stopped: " + outcome_.stop_reason);
+  }
+  const bool replies = action != abi::Action::kNoReply;
+  if (!token.empty() && replies)
+    services_.change().tokens.remember(token, outcome_.value, options_.dedupe_window);
+  else if (!token.empty())
+    services_.change().tokens.remember_open(token, from, options_.dedupe_window);
+  if (replies) services_.answer(from, outcome_.value);
+  settle_info(action);
+}
+
+void Runtime::settle_info(abi::Action action) {
+  switch (action) {
+    case abi::Action::kStop:
+    case abi::Action::kReplyAndStop: stops_ = true; break;
+    case abi::Action::kReply:
+    case abi::Action::kNoReply:
+    case abi::Action::kUnhandled: break;
+  }
+  apply_then();
+}
+
+void Runtime::apply_then() {
+  if (!outcome_.then) return;
+  switch (*outcome_.then) {
+    case abi::Then::kTimeout: services_.change().timeout_at = ns_from_now(outcome_.then_ns); return;
+    case abi::Then::kHibernate: hibernates_ = true; return;
+    case abi::Then::kContinue: {
+      if (behaviour_.handle_continue == nullptr)
+        throw std::logic_error("continue_with() needs a handle_continue");
+      Durable& kept = services_.change();
+      kept.continues = true;
+      kept.continue_number = ++kept.last_number;
+      kept.continuation.assign(outcome_.continuation.data(), outcome_.continuation.size());
+      return;
+    }
+  }
+}
+
+abi::Sink Runtime::fresh_sink() {
+  outcome_.value.clear();
+  outcome_.then.reset();
+  outcome_.most_value = transaction_.largest_value();
+  const auto write = [](void* context, const char* data, std::size_t size) {
+    auto& outcome = *static_cast<Outcome*>(context);
+    if (size > outcome.most_value - outcome.value.size())
+      throw std::length_error("the reply is larger than half of the mailbox; raise 'mailbox'");
+    outcome.value.append(data, size);
+  };
+  const auto stop_reason = [](void* context, const char* data, std::size_t size) {
+    static_cast<Outcome*>(context)->stop_reason.assign(data, size);
+  };
+  const auto then = [](void* context, abi::Then what, std::uint64_t ns, abi::Bytes argument) {
+    auto& outcome = *static_cast<Outcome*>(context);
+    outcome.then = what;
+    outcome.then_ns = ns;
+    outcome.continuation.assign(argument.data == nullptr ? "" : argument.data, argument.size);
+  };
+  return {&outcome_, write, stop_reason, then};
+}
+
+}  // namespace peeper::worker

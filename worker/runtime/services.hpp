@@ -1,0 +1,77 @@
+// What a callback may ask of the runtime, all of it part of the running transaction: replies and
+// outgoing messages beyond the rings' published ends, timers and the rest in the heap.
+//
+// Owner: Runtime. Thread: the callback thread. Outside of a transaction, and where a callback that
+// only reads asks for heap memory, it throws std::logic_error; a full heap is OutOfStateMemory. A
+// ring without room is waited for: without end for replies, which the daemon always drains; for a
+// bounded time for outgoing messages, whose receivers may be stuck: then std::runtime_error.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/segment/segment.hpp"
+#include "common/segment/transaction.hpp"
+#include "peeper/abi.hpp"
+#include "worker/runtime/durable.hpp"
+#include "worker/runtime/heap.hpp"
+#include "worker/runtime/page_guard.hpp"
+
+namespace peeper::worker {
+
+class Services {
+ public:
+  // `bell`: the daemon's eventfd.
+  Services(const segment::Segment& segment, segment::Transaction& transaction, PageGuard& guard,
+           Heap& heap, int bell)
+      : segment_(segment), transaction_(transaction), guard_(guard), heap_(heap), bell_(bell) {}
+
+  // --- For the runtime ---------------------------------------------------------------------------
+  // After Transaction::begin().
+  void open(PageGuard::Access access);
+  // Before the commit, or instead of it.
+  void close() {
+    open_for_.reset();
+    guard_.seal();
+  }
+
+  [[nodiscard]] const Durable& durable() const { return heap_.durable(); }
+  // To be changed. A transaction that only read until now writes from here on.
+  Durable& change();
+  void ring();
+
+  // --- For callbacks, by way of the Host ---------------------------------------------------------
+  [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
+
+  // Answers a call; records the reply under the call's token. False if the caller is known to be
+  // gone.
+  bool reply(const abi::From& to, std::string_view value);
+  // Without looking for a token.
+  bool answer(const abi::From& to, std::string_view value);
+
+  using Strings = std::span<const std::string_view>;
+  std::uint64_t send_after(std::uint64_t ns, Strings strings);
+  std::optional<std::uint64_t> cancel(std::uint64_t timer);
+  // `strings`: the receiver, the message's name, its arguments.
+  void post(segment::OutgoingType type, Strings strings);
+  std::uint64_t call(std::uint64_t timeout_ns, Strings strings);
+  void publish(std::string_view channel, std::string_view value);
+
+ private:
+  void require_open() const;
+  void send(segment::OutgoingType type, std::uint64_t reference, std::uint64_t target,
+            Strings strings);
+  void wait_for_room(const segment::Atomic64& head, std::uint64_t most_ns);
+
+  const segment::Segment& segment_;
+  segment::Transaction& transaction_;
+  PageGuard& guard_;
+  Heap& heap_;
+  const int bell_;
+  std::optional<PageGuard::Access> open_for_;
+};
+
+}  // namespace peeper::worker
