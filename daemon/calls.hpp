@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "daemon/instant.hpp"
@@ -21,11 +22,14 @@ class ReplySink {
   virtual ~ReplySink() = default;
   // `value`: one RESP3 value, checked. The slot is filled once; a closed connection ignores it.
   virtual void deliver(std::uint64_t slot, std::string_view value) = 0;
+  // For whoever reads a trace: "client 7".
+  [[nodiscard]] virtual std::string who() const { return {}; }
 };
 
 struct ReplyTarget {
   std::shared_ptr<ReplySink> sink;
   std::uint64_t slot = 0;
+  bool is_system = false;  // not the behaviour's: no trace shows it
 };
 
 class Calls {

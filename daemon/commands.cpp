@@ -2,63 +2,26 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "common/limits.hpp"
 #include "daemon/command_text.hpp"
+#include "daemon/message_command.hpp"
 
 namespace peeper::daemon {
 
 using segment::MessageType;
-
-// What CALL, CAST and SEND have in common: options, then server, message, arguments.
-struct Commands::Call {
-  std::chrono::milliseconds timeout = limits::kCallTimeout;
-  std::string_view server;
-  Arguments strings;
-  std::string error;  // a RESP3 error; empty if well-formed
-
-  Call(Arguments arguments, std::string_view usage_text) {
-    arguments = arguments.subspan(1);
-    while (arguments.size() >= 2) {
-      if (same_word(arguments[0], "TIMEOUT")) {
-        std::int64_t ms = 0;
-        const std::string_view text = arguments[1];
-        const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), ms);
-        if (bad != std::errc{} || end != text.data() + text.size() || ms < 1 ||
-            ms > limits::kMostCallTimeout.count()) {
-          error = error_value("BADARG TIMEOUT takes milliseconds from 1 to " +
-                              std::to_string(limits::kMostCallTimeout.count()) + ", not " +
-                              quoted(text));
-          return;
-        }
-        timeout = std::chrono::milliseconds{ms};
-      } else if (same_word(arguments[0], "ID")) {
-        error = error_value("BADARG ID is not supported yet by this version: leave it out");
-        return;
-      } else {
-        break;
-      }
-      arguments = arguments.subspan(2);
-    }
-    if (arguments.size() < 2) {
-      error = usage(usage_text);
-      return;
-    }
-    server = arguments[0];
-    strings = arguments.subspan(1);
-  }
-};
 
 std::span<const Commands::Entry> Commands::table() {
   static constexpr std::array kTable{
       Entry{"CALL", &Commands::call, -3},       Entry{"CAST", &Commands::cast, -3},
       Entry{"SEND", &Commands::send, -3},       Entry{"USE", &Commands::use, 2},
       Entry{"SUPERVISOR", &Commands::supervisor, -2}, Entry{"SYS", &Commands::sys, -3},
+      Entry{"SUBSCRIBE", &Commands::subscribe, -2},
+      Entry{"UNSUBSCRIBE", &Commands::unsubscribe, -1},
       Entry{"PING", &Commands::ping, -1},       Entry{"ECHO", &Commands::echo, 2},
       Entry{"HELLO", &Commands::hello, -1},     Entry{"INFO", &Commands::info, -1},
       Entry{"COMMAND", &Commands::command, -1}, Entry{"CLIENT", &Commands::client, -2},
-      Entry{"QUIT", &Commands::quit, -1},
+      Entry{"RESET", &Commands::reset, 1},      Entry{"QUIT", &Commands::quit, -1},
   };
   return kTable;
 }
@@ -69,18 +32,21 @@ const Commands::Entry* Commands::find(std::string_view name) {
   return nullptr;
 }
 
-Server* Servers::find(std::string_view name) const {
-  for (const auto& server : servers_)
-    if (server->name() == name) return server.get();
-  return nullptr;
+// In RESP2 a message of a channel looks like a reply, so a connection that listens gets no others.
+bool Commands::is_refused_while_subscribed(const Session& session, const Entry* entry) {
+  if (session.channels == 0 || session.protocol == Protocol::kResp3) return false;
+  static constexpr std::array kAllowed{&Commands::subscribe, &Commands::unsubscribe,
+                                       &Commands::ping, &Commands::reset, &Commands::quit};
+  return entry == nullptr || std::ranges::find(kAllowed, entry->run) == kAllowed.end();
 }
 
 Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_start) {
   ++facts_.commands;
   const Entry* entry = find(arguments[0]);
+  const bool is_refused = is_refused_while_subscribed(session, entry);
   if (entry == nullptr) {
-    if (!session.used.empty())
-      return run_call(session, session.used, MessageType::kCall, arguments,
+    if (!session.used.empty() && !is_refused)
+      return run_call(session, session.used, {.type = MessageType::kCall, .strings = arguments},
                       deadline_start + limits::kCallTimeout);
     session.reply(error_value("ERR unknown command " + quoted(arguments[0]) +
                               "; COMMAND lists those there are, USE makes a server's messages "
@@ -89,9 +55,14 @@ Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_st
   }
   const auto count = static_cast<int>(arguments.size());
   if (entry->arity >= 0 ? count != entry->arity : count < -entry->arity) {
-    std::string name(entry->name);
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c + 32; });
-    session.reply(error_value("ERR wrong number of arguments for '" + name + "' command"));
+    session.reply(error_value("ERR wrong number of arguments for '" + lower_case(entry->name) +
+                              "' command"));
+    return Outcome::kDone;
+  }
+  if (is_refused) {
+    session.reply(error_value("ERR Can't execute '" + lower_case(entry->name) +
+                              "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                              "allowed in this context"));
     return Outcome::kDone;
   }
   return (this->*entry->run)(session, arguments, deadline_start);
@@ -101,22 +72,26 @@ Commands::Patience Commands::patience(Arguments arguments, Instant deadline_star
   const Entry* entry = find(arguments[0]);
   std::chrono::milliseconds timeout = limits::kCallTimeout;
   if (entry != nullptr && (entry->name == "CALL" || entry->name == "CAST" || entry->name == "SEND"))
-    timeout = Call{arguments, ""}.timeout;
+    timeout = MessageCommand{arguments, ""}.timeout;
   return {deadline_start + timeout,
           error_value("TIMEOUT the mailbox stayed full; the message was not accepted")};
 }
 
 // --- Messages ------------------------------------------------------------------------------------
 
-Outcome Commands::run_call(Session& session, std::string_view name, MessageType type,
-                           Arguments strings, Instant deadline) {
+Outcome Commands::run_call(Session& session, std::string_view name, const Message& message,
+                           Instant deadline) {
   Server* server = servers_.find(name);
   if (server == nullptr) {
     session.reply(no_server(name));
     return Outcome::kDone;
   }
-  const auto sent = server->send(type, strings, session.reserve_reply(), deadline);
-  if (sent == Server::Sent::kDone) return Outcome::kDone;
+  const auto sent = server->send(message, session.reserve_reply(), deadline);
+  if (sent == Server::Sent::kDone) {
+    if (server->debug().on())
+      server->debug().message_in(message.type, message.strings, client_text(session));
+    return Outcome::kDone;
+  }
   session.cancel_reply();
   if (sent == Server::Sent::kFull && server->blocks_when_full()) {
     server->wait_for_room(session.as_room_waiter());
@@ -134,16 +109,20 @@ Outcome Commands::run_call(Session& session, std::string_view name, MessageType 
 }
 
 Outcome Commands::call(Session& session, Arguments arguments, Instant start) {
-  const Call call{arguments, "CALL [TIMEOUT ms] server message [arg ...]"};
+  const MessageCommand call{arguments, "CALL [TIMEOUT ms] [ID token] server message [arg ...]"};
   if (!call.error.empty()) {
     session.reply(call.error);
     return Outcome::kDone;
   }
-  return run_call(session, call.server, MessageType::kCall, call.strings, start + call.timeout);
+  return run_call(
+      session, call.server,
+      {.type = MessageType::kCall, .flags = call.flags, .strings = call.strings()},
+      start + call.timeout);
 }
 
 Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType type) {
-  const Call call{arguments, std::string(arguments[0]) + " server message [arg ...]"};
+  const MessageCommand call{
+      arguments, std::string(arguments[0]) + " [TIMEOUT ms] [ID token] server message [arg ...]"};
   if (!call.error.empty()) {
     session.reply(call.error);
     return Outcome::kDone;
@@ -153,8 +132,13 @@ Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType 
     session.reply(no_server(call.server));
     return Outcome::kDone;
   }
-  switch (server->send(type, call.strings)) {
-    case Server::Sent::kDone: session.reply(status_value("OK")); break;
+  const Message message{.type = type, .flags = call.flags, .strings = call.strings()};
+  switch (server->send(message)) {
+    case Server::Sent::kDone:
+      if (server->debug().on())
+        server->debug().message_in(message.type, message.strings, client_text(session));
+      session.reply(status_value("OK"));
+      break;
     case Server::Sent::kTooBig: session.reply(error_value(server->too_big_text())); break;
     case Server::Sent::kDown: session.reply(error_value(server->down_text())); break;
     case Server::Sent::kFull:

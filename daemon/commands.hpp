@@ -13,20 +13,11 @@
 #include <vector>
 
 #include "daemon/server.hpp"
+#include "daemon/servers.hpp"
 #include "daemon/session.hpp"
+#include "daemon/subscriptions.hpp"
 
 namespace peeper::daemon {
-
-// The servers, in the order of the configuration.
-class Servers {
- public:
-  void add(std::unique_ptr<Server> server) { servers_.push_back(std::move(server)); }
-  [[nodiscard]] Server* find(std::string_view name) const;
-  [[nodiscard]] const std::vector<std::unique_ptr<Server>>& all() const { return servers_; }
-
- private:
-  std::vector<std::unique_ptr<Server>> servers_;
-};
 
 enum class Outcome {
   kDone,   // replied, or will
@@ -47,7 +38,8 @@ struct DaemonFacts {
 
 class Commands {
  public:
-  Commands(Servers& servers, DaemonFacts& facts) : servers_(servers), facts_(facts) {}
+  Commands(Servers& servers, Subscriptions& subscriptions, DaemonFacts& facts)
+      : servers_(servers), subscriptions_(subscriptions), facts_(facts) {}
 
   using Arguments = std::span<const std::string_view>;
   // `deadline_start`: when the command was first tried; the timeout of a call counts from then.
@@ -58,9 +50,10 @@ class Commands {
     std::string error;
   };
   [[nodiscard]] Patience patience(Arguments arguments, Instant deadline_start) const;
+  // The connection listens to nothing any more.
+  void leave(Session& session);
 
  private:
-  struct Call;
   struct Entry {
     std::string_view name;
     Outcome (Commands::*run)(Session&, Arguments, Instant);
@@ -68,6 +61,7 @@ class Commands {
   };
   static std::span<const Entry> table();
   static const Entry* find(std::string_view name);
+  static bool is_refused_while_subscribed(const Session& session, const Entry* entry);
 
   Outcome call(Session& session, Arguments arguments, Instant start);
   Outcome cast(Session& session, Arguments arguments, Instant start);
@@ -81,16 +75,24 @@ class Commands {
   Outcome info(Session& session, Arguments arguments, Instant start);
   Outcome command(Session& session, Arguments arguments, Instant start);
   Outcome client(Session& session, Arguments arguments, Instant start);
+  Outcome subscribe(Session& session, Arguments arguments, Instant start);
+  Outcome unsubscribe(Session& session, Arguments arguments, Instant start);
+  Outcome reset(Session& session, Arguments arguments, Instant start);
   Outcome quit(Session& session, Arguments arguments, Instant start);
 
-  Outcome run_call(Session& session, std::string_view server, segment::MessageType type,
-                   Arguments strings, Instant deadline);
+  Outcome run_call(Session& session, std::string_view server, const Message& message,
+                   Instant deadline);
   Outcome run_oneway(Session& session, Arguments arguments, segment::MessageType type);
   Outcome sys_get_state(Session& session, Arguments arguments, Instant start);
   Outcome sys_get_status(Session& session, Arguments arguments);
   Outcome sys_kill(Session& session, Arguments arguments);
+  Outcome sys_change_code(Session& session, Arguments arguments);
+  Outcome sys_trace(Session& session, Arguments arguments);
+  Outcome sys_statistics(Session& session, Arguments arguments);
+  Outcome sys_log(Session& session, Arguments arguments);
 
   Servers& servers_;
+  Subscriptions& subscriptions_;
   DaemonFacts& facts_;
 };
 

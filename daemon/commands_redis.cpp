@@ -1,7 +1,6 @@
 // What Redis clients expect to find.
 #include <unistd.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "daemon/command_text.hpp"
@@ -10,6 +9,14 @@
 namespace peeper::daemon {
 
 Outcome Commands::ping(Session& session, Arguments arguments, Instant) {
+  if (session.channels > 0 && session.protocol == Protocol::kResp2) {
+    std::string value;
+    resp::append_array(value, 2);
+    resp::append_bulk(value, "pong");
+    resp::append_bulk(value, arguments.size() > 1 ? arguments[1] : "");
+    session.reply(value);
+    return Outcome::kDone;
+  }
   session.reply(arguments.size() > 1 ? bulk_value(arguments[1]) : status_value("PONG"));
   return Outcome::kDone;
 }
@@ -71,6 +78,7 @@ Outcome Commands::info(Session& session, Arguments, Instant) {
                      "\r\n\r\n# Stats\r\ntotal_connections_received:" +
                      std::to_string(facts_.connections_received) +
                      "\r\ntotal_commands_processed:" + std::to_string(facts_.commands) +
+                     "\r\npubsub_channels:" + std::to_string(subscriptions_.channels()) +
                      "\r\n\r\n# Servers\r\n";
   for (const auto& server : servers_.all()) {
     const Server::Facts facts = server->facts();
@@ -92,10 +100,8 @@ Outcome Commands::command(Session& session, Arguments arguments, Instant) {
     // As Redis describes a command: name, arity, flags, first key, last key, step.
     resp::append_array(value, table().size());
     for (const Entry& entry : table()) {
-      std::string name(entry.name);
-      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c + 32; });
       resp::append_array(value, 6);
-      resp::append_bulk(value, name);
+      resp::append_bulk(value, lower_case(entry.name));
       resp::append_integer(value, entry.arity);
       resp::append_array(value, 0);
       for (int i = 0; i < 3; ++i) resp::append_integer(value, 0);
@@ -121,6 +127,16 @@ Outcome Commands::client(Session& session, Arguments arguments, Instant) {
     value = usage("CLIENT SETNAME name | CLIENT GETNAME | CLIENT ID | CLIENT SETINFO key value");
   }
   session.reply(value);
+  return Outcome::kDone;
+}
+
+// The connection as it was at its beginning.
+Outcome Commands::reset(Session& session, Arguments, Instant) {
+  leave(session);
+  session.protocol = Protocol::kResp2;
+  session.name.clear();
+  session.used.clear();
+  session.reply(status_value("RESET"));
   return Outcome::kDone;
 }
 

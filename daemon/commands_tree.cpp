@@ -28,7 +28,7 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .number("crashes", static_cast<std::int64_t>(facts.crashes))
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
       .boolean("in_message", facts.in_message)
-      .text("behaviour", server.section().behaviour)
+      .text("behaviour", server.behaviour())
       .text("restart", word(server.section().restart));
   return map;
 }
@@ -54,15 +54,21 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "GET_STATUS") && arguments.size() == 3)
     return sys_get_status(session, arguments);
   if (same_word(verb, "KILL") && arguments.size() <= 5) return sys_kill(session, arguments);
+  if (same_word(verb, "CHANGE_CODE")) return sys_change_code(session, arguments);
+  if (same_word(verb, "TRACE")) return sys_trace(session, arguments);
+  if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
+  if (same_word(verb, "LOG")) return sys_log(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
-                      "[worker|keeper] [SIGNAL]"));
+                      "[worker|keeper] [SIGNAL] | SYS CHANGE_CODE server path [TIMEOUT ms] | "
+                      "SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
+                      "SYS LOG server [on|off|events]"));
   return Outcome::kDone;
 }
 
 Outcome Commands::sys_get_state(Session& session, Arguments arguments, Instant start) {
   // The name stands in for a message's, where one is shown.
   static constexpr std::string_view kName[] = {"sys get_state"};
-  return run_call(session, arguments[2], MessageType::kGetState, kName,
+  return run_call(session, arguments[2], {.type = MessageType::kGetState, .strings = kName},
                   start + limits::kCallTimeout);
 }
 
@@ -77,6 +83,8 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
   MapValue map = child_map(*server, facts);
   map.text("library", server->library().string())
       .number("calls_waiting", static_cast<std::int64_t>(facts.calls))
+      .number("outgoing_waiting", static_cast<std::int64_t>(facts.outgoing))
+      .number("outgoing_dropped", static_cast<std::int64_t>(facts.dropped))
       .number("sequence", static_cast<std::int64_t>(facts.sequence))
       .number("state_size", static_cast<std::int64_t>(section.state_bytes))
       .number("heap_reserved", static_cast<std::int64_t>(facts.heap_reserved))

@@ -164,6 +164,18 @@ void Connection::deliver(std::uint64_t slot, std::string_view value) {
   flush_soon();
 }
 
+// Closes only later: whoever publishes is still looking at who listens.
+void Connection::push(std::string_view value) {
+  if (!socket_.is_open() || lags_behind_) return;
+  if (unsent_bytes() < limits::kMostUnsentBytes) {
+    replies_.push(value, protocol);
+    return flush_soon();
+  }
+  spdlog::warn("client {} subscribes to more than it reads; its connection is closed", id);
+  lags_behind_ = true;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
+}
+
 // Replies that come in one turn of the loop leave in one write.
 void Connection::flush_soon() {
   if (std::exchange(flush_posted_, true)) return;
@@ -204,6 +216,7 @@ void Connection::close() {
   boost::system::error_code ignored;
   busy_timer_.cancel();
   busy_ = false;
+  commands_.leave(*this);
   socket_.close(ignored);
   replies_ = {};  // calls still under way keep this object, for nothing
 }

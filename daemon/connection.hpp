@@ -20,6 +20,7 @@ namespace peeper::daemon {
 class Connection : public Session,
                    public ReplySink,
                    public RoomWaiter,
+                   public Subscriber,
                    public std::enable_shared_from_this<Connection> {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;
@@ -37,8 +38,12 @@ class Connection : public Session,
   ReplyTarget reserve_reply() override;
   void cancel_reply() override;
   std::weak_ptr<RoomWaiter> as_room_waiter() override { return weak_from_this(); }
+  std::weak_ptr<Subscriber> as_subscriber() override { return weak_from_this(); }
+  // Session and Subscriber
+  void push(std::string_view value) override;
   // ReplySink
   void deliver(std::uint64_t slot, std::string_view value) override;
+  std::string who() const override { return client_text(*this); }
   // RoomWaiter
   void room_available() override;
 
@@ -74,6 +79,7 @@ class Connection : public Session,
   bool reading_ = false;
   bool writing_ = false;
   bool flush_posted_ = false;
+  bool lags_behind_ = false;   // left too much unread, is about to be closed
   bool busy_ = false;          // parser_ holds a command that the mailbox has no room for
   Instant command_since_;      // when the command in parser_ was first tried
 };

@@ -6,6 +6,14 @@
 //
 // A worker starts only on a segment that was recovered since the last worker died. The keeper's
 // death alone doesn't touch the worker. No system calls, clocks or logs in here.
+//
+// A code change lies over both (stage by stage, see UpgradeStage):
+//
+//   none ─▶ waiting ─▶ handing over ─▶ handed over ─(recovered)─▶ starting ─ready─▶ none
+//   starting ─death─▶ undone ─(recovered)─▶ none: the old code starts again
+//
+// Until the new code is ready, or has committed, the old one goes on whatever happens; that it had
+// to be started again is nobody's crash and counts for no intensity.
 #pragma once
 
 #include <boost/container/static_vector.hpp>
@@ -26,9 +34,22 @@ enum class Goal {
 enum class KeeperStage { kNone, kStarting, kIdle, kRecovering };
 enum class WorkerStage { kNone, kStarting, kReady };
 
+// Of the one code change that may be under way.
+enum class UpgradeStage {
+  kNone,
+  kWaiting,      // for a worker that still starts, or that is being killed
+  kHandingOver,  // the worker is asked to end, without terminate
+  kHandedOver,   // there is none; the next one has the new code
+  kStarting,     // that one lives, and isn't ready
+  kUndone,       // it died, and has left no trace; a recovery tells why
+  kKept,         // it died, but had committed: there is no way back; a recovery tells why
+};
+
 enum class EventType {
   kStart,
   kStop,
+  kUpgrade,            // only while the server shall run, and no other is under way
+  kUpgradeTimeout,     // the stage takes too long
   kKeeperAttached,
   kKeeperRecovered,    // refused: the worker said that it can't run at all
   kKeeperFailed,       // it can't hold the segment; another try would not help
@@ -47,12 +68,15 @@ struct Event {
   EventType type;
   bool refused = false;
   bool normal = false;
+  bool committed = false;  // of kWorkerDied: the new code's worker got that far
 };
 
 enum class Action {
   kLaunchKeeper,
   kAskRecovery,
   kLaunchWorker,
+  kLaunchUpgraded,  // with the new code; kUpgradeTimeout follows if it isn't ready in time
+  kHandOver,      // SIGTERM, to end without terminate; kUpgradeTimeout follows
   kStopWorker,    // SIGTERM; kWorkerTimeout follows after the configured `shutdown`
   kKillWorker,
   kStopKeeper,
@@ -60,8 +84,12 @@ enum class Action {
   kWaitForRetry,
   kAnnounceDown,     // nothing runs any more; waiting callers can be told
   kAnnounceStopped,  // the same, at the daemon's end
+  // How the code change ended; whoever asked can be told.
+  kUpgraded,         // the new code runs
+  kUpgradeUndone,    // the old code goes on, or the server ends
+  kUpgradeKept,      // the new code has changed the state, and then died at its start
 };
-using Actions = boost::container::static_vector<Action, 4>;
+using Actions = boost::container::static_vector<Action, 4>;  // no event leads to more
 
 // Why a server is down.
 enum class DownReason { kNone, kIntensity, kRefused, kKeeperFailed, kEnded };
@@ -81,6 +109,8 @@ struct Lifecycle {
   bool ending_keeper = false;
   bool pausing = false;          // after a failed launch
   bool announced = false;
+  UpgradeStage upgrade = UpgradeStage::kNone;
+  bool hand_over_cut_short = false;  // by us: that death is no crash
 };
 
 [[nodiscard]] Actions on_event(Lifecycle& life, Event event, Instant now);

@@ -29,6 +29,17 @@ class ReplyQueue {
     return first_ + slots_.size() - 1;
   }
 
+  // A RESP3 push. It is no reply and may come between any two. To a RESP2 client it looks like one:
+  // there it waits for the replies to commands before the subscription; later ones have none.
+  void push(std::string_view value, Protocol protocol) {
+    if (slots_.empty() || protocol == Protocol::kResp3) return append(value, protocol, ready_);
+    if (!slots_.back().ready) slots_.push_back(Slot{protocol, true, {}});
+    std::string& bytes = slots_.back().bytes;
+    held_bytes_ -= bytes.size();
+    append(value, protocol, bytes);
+    held_bytes_ += bytes.size();
+  }
+
   // Takes the newest slot back; nothing was filled in.
   void cancel_last() { slots_.pop_back(); }
 

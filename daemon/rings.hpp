@@ -1,5 +1,5 @@
-// The daemon's ends of one server's rings: it writes the mailbox, reads the replies, and believes
-// nothing the worker wrote.
+// The daemon's ends of one server's rings: it writes the mailbox, reads replies and outbox, and
+// believes nothing the worker wrote.
 //
 // Owner: Server. Thread: the loop's. Nothing blocks; the only system call is a futex wake when the
 // worker sleeps. Its own ends are kept here and only stored to shared memory, never read back.
@@ -8,45 +8,89 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.hpp"
 #include "common/segment/segment.hpp"
 
 namespace peeper::daemon {
 
+// What goes into a mailbox. The fields are those of segment::MessageHead.
+struct Message {
+  segment::MessageType type;
+  std::uint64_t request = 0;  // 0 if nobody waits for a reply
+  std::uint64_t stream = 0;   // 0: from a client
+  std::uint64_t number = 0;
+  std::uint32_t flags = 0;
+  std::span<const std::string_view> strings;
+};
+
+// What was found in an outbox.
+struct Outgoing {
+  segment::OutgoingType type;
+  std::uint64_t reference;
+  std::uint64_t target;
+  std::uint64_t position;
+  std::uint64_t end;  // of the record
+  std::vector<std::string_view> strings;  // of a copy
+};
+
 class Rings {
  public:
   // Only after a recovery: it has checked the ends. Begins a new epoch, so once a segment.
   explicit Rings(segment::Segment segment);
 
+  // --- Mailbox -----------------------------------------------------------------------------------
   enum class Push { kDone, kFull, kTooBig, kDamaged };
-  // `request`: 0 if nobody waits for a reply.
-  Push push(segment::MessageType type, std::uint64_t request,
-            std::span<const std::string_view> strings);
+  Push push(const Message& message);
   // After kFull: have the bell rung when the head moves. True if it already has.
   [[nodiscard]] bool want_room();
+  [[nodiscard]] std::size_t queued();
 
+  // --- Replies -----------------------------------------------------------------------------------
   enum class Drain { kEmpty, kMore, kDamaged };
   // Gives `take(request, value)` the replies there are, at most `most`. `value` is the worker's
   // memory still: copy it, check the copy.
   template <class Take>
   Drain drain(int most, Take take);
-  // Have the bell rung at the next reply. False if there is one already.
+
+  // --- Outbox ------------------------------------------------------------------------------------
+  // How far the worker has published. read_outgoing() goes no further.
+  void look_at_outbox();
+  enum class Read { kRecord, kEmpty, kDamaged };
+  // The record at `position`, copied, then checked: its type is known and it has as many strings as
+  // its type asks for, none of them beyond the record. They are valid until the next read.
+  // `position`: where the outbox began, an earlier record's, or an earlier record's end.
+  Read read_outgoing(std::uint64_t position, Outgoing& outgoing);
+  // Where the outbox begins: all before has reached its receiver.
+  [[nodiscard]] std::uint64_t outbox_head() const { return outbox_head_; }
+  // Gives the worker the room before `head`, the end of a record.
+  void free_outbox(std::uint64_t head);
+
+  // Have the bell rung at the next reply or outgoing message. False if there is a reply already, or
+  // a message since look_at_outbox().
   [[nodiscard]] bool arm();
 
-  [[nodiscard]] std::size_t queued();
+  // Names this server's stream of messages; as it was when the segment was attached.
+  [[nodiscard]] std::uint64_t uid() const { return uid_; }
   [[nodiscard]] const segment::Segment& segment() const { return segment_; }
 
  private:
   bool refresh_head();
   void store_reply_head();
+  void wake_writer();
 
   segment::Segment segment_;
+  std::uint64_t uid_;
   std::uint32_t epoch_;
   std::uint64_t tail_;        // of the mailbox
   std::uint64_t head_;        // of the mailbox, as last seen
   std::uint64_t reply_head_;
+  std::uint64_t outbox_head_;
+  std::uint64_t outbox_tail_;       // as last seen
+  std::string record_;              // the copy
   std::deque<std::uint64_t> ends_;  // of the messages in the mailbox
 };
 

@@ -40,7 +40,7 @@ Runtime::Runtime(const config::Config& config, const std::vector<std::filesystem
   facts_.instance = config.daemon.instance;
   for (std::size_t i = 0; i < config.servers.size(); ++i)
     servers_.add(std::make_unique<Server>(loop_, programs_, config.daemon.instance,
-                                          config.servers[i], libraries[i]));
+                                          config.servers[i], libraries[i], servers_));
 }
 
 Result<void> Runtime::run() {

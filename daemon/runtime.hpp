@@ -40,9 +40,10 @@ class Runtime {
   boost::asio::io_context loop_{1};
   boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT};
   boost::asio::steady_timer grace_{loop_};
-  Servers servers_;
+  Subscriptions subscriptions_;
+  Servers servers_{subscriptions_};
   DaemonFacts facts_;
-  Commands commands_{servers_, facts_};
+  Commands commands_{servers_, subscriptions_, facts_};
   Listener listener_;
   bool stopping_ = false;
 };

@@ -36,11 +36,12 @@ int make_bell() {
 }  // namespace
 
 Server::Server(asio::io_context& loop, const Programs& programs, std::string instance,
-               config::ServerSection section, std::filesystem::path library)
+               config::ServerSection section, std::filesystem::path library, Exchange& exchange)
     : loop_(loop),
       programs_(programs),
       instance_(std::move(instance)),
       section_(std::move(section)),
+      behaviour_(section_.behaviour),
       library_(std::move(library)),
       life_(section_.restart, Intensity{section_.max_restarts, section_.max_seconds}),
       control_(loop),
@@ -48,7 +49,11 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       keeper_timer_(loop),
       worker_timer_(loop),
       retry_timer_(loop),
-      call_timer_(loop) {}
+      upgrade_timer_(loop),
+      call_timer_(loop),
+      exchange_(exchange),
+      debug_(section_.name, section_.debug,
+             [](std::string_view line) { spdlog::info("{}", line); }) {}
 
 Server::~Server() = default;
 
@@ -74,8 +79,17 @@ void Server::act(Action action) {
     case Action::kAskRecovery:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
       last_death_.request = launch::Request::kRecover;
+      last_death_.retries = section_.most_retries();
       return tell_keeper(last_death_);
+    case Action::kHandOver: return hand_over();
+    case Action::kLaunchUpgraded: return launch_upgraded();
+    case Action::kUpgraded:
+    case Action::kUpgradeUndone:
+    case Action::kUpgradeKept: return end_upgrade(action);
     case Action::kStopWorker:
+      if (rings_)
+        rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
+                                                           std::memory_order_release);
       switch (section_.shutdown.kind) {
         case config::Shutdown::Kind::kBrutalKill: worker_->signal(SIGKILL); return;
         case config::Shutdown::Kind::kTimeout:
@@ -91,7 +105,7 @@ void Server::act(Action action) {
       return;
     case Action::kStopKeeper:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper({launch::Request::kStop, 0, 0, 0});
+      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -114,6 +128,7 @@ void Server::after(asio::steady_timer& timer, std::chrono::milliseconds delay, E
 void Server::launch_failed(EventType event, const Failure& failure) {
   spdlog::error("server {}: {}", name(), failure.what);
   failure_ = failure.what;
+  if (upgrade_) upgrade_->cause = failure.what;
   asio::post(loop_, [this, event] { happen({event}); });
 }
 
@@ -178,11 +193,13 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                  verdict == segment::Verdict::kDrop ? "; the message is dropped" : "",
                  packet.sequence);
     if (packet.refused != 0) failure_ = cause;
+    if (debug_.on()) debug_.crashed(last_crash_);
   } else if (verdict != segment::Verdict::kNothing) {
     spdlog::warn("server {}: message '{}' was in flight when all processes died; {}", name(),
                  message,
                  verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
   }
+  if (upgrade_) upgrade_->cause = last_end_was_normal_ ? "its worker ended by itself" : cause;
   last_death_ = {};
   last_end_was_normal_ = false;
   if (!attach_rings()) {
@@ -202,12 +219,20 @@ bool Server::attach_rings() {
     spdlog::error("server {}: {}", name(), failure_);
     return false;
   }
+  if (segment->header().uid == 0) {
+    failure_ = "segment " + segment->id().path() + " has a damaged header; remove it to start over";
+    spdlog::error("server {}: {}", name(), failure_);
+    return false;
+  }
   if (rings_ && rings_->segment().inode() == segment->inode()) return true;
   if (rings_) {
     spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
   }
+  courier_.reset();
   rings_.emplace(*std::move(segment));
+  courier_ = std::make_shared<Courier>(loop_, *rings_, *this, exchange_,
+                                       [this] { on_damaged_outbox(); });
   // Incarnations are counted over the segment's life, not the daemon's.
   incarnation_ = rings_->segment().control().worker.incarnation.load(std::memory_order_acquire);
   return true;
@@ -237,17 +262,27 @@ void Server::launch_worker() {
   LaunchSpec spec{programs_.worker.string(),
                   {"--instance=" + instance_, "--server=" + name(),
                    "--library=" + library_.string(),
-                   "--incarnation=" + std::to_string(incarnation_)},
+                   "--incarnation=" + std::to_string(incarnation_),
+                   "--retries=" + std::to_string(section_.most_retries()),
+                   "--dedupe-window=" + std::to_string(section_.dedupe_window)},
                   {{bell_.native_handle(), launch::kBellFd}}};
+  if (section_.hibernate_after)
+    spec.arguments.push_back("--hibernate-after=" +
+                             std::to_string(section_.hibernate_after->count()));
   if (section_.state.named) spec.arguments.push_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);
+  const bool is_upgrade = life_.upgrade == UpgradeStage::kStarting;
+  if (is_upgrade) spec.arguments.push_back("--upgrade");
+  rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
+                                                     std::memory_order_release);
   auto child = Child::launch(loop_, spec, [this](int status) { on_worker_exit(status); });
   if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
   worker_ = *std::move(child);
   spdlog::debug("server {}: worker {} started, incarnation {}", name(), worker_->pid(),
                 incarnation_);
-  if (section_.init_timeout)
+  if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
+  if (section_.init_timeout && !is_upgrade)  // which has a time of its own
     after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
 }
 
@@ -262,8 +297,8 @@ void Server::on_worker_exit(int wait_status) {
   if (!normal) ++crashes_;
   last_end_was_normal_ = normal;
   last_death_ = {launch::Request::kRecover, static_cast<std::uint32_t>(segment::Observed::kSeen),
-                 wait_status, incarnation_};
-  happen({EventType::kWorkerDied, false, normal});
+                 wait_status, incarnation_, 0};
+  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
 }
 
 bool Server::signal(Role role, int number) {
@@ -333,6 +368,8 @@ Server::Facts Server::facts() {
   if (rings_) {
     const segment::Control& control = rings_->segment().control();
     facts.mailbox = rings_->queued();
+    facts.outgoing = courier_->waiting();
+    facts.dropped = courier_->dropped();
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&
@@ -350,6 +387,10 @@ Server::Facts Server::facts() {
     case Goal::kDown: facts.state = "down"; break;
     case Goal::kStop: facts.state = "stopping"; break;
     case Goal::kRun:
+      if (life_.upgrade != UpgradeStage::kNone && life_.upgrade != UpgradeStage::kWaiting) {
+        facts.state = "upgrading";
+        break;
+      }
       switch (life_.worker) {
         case WorkerStage::kReady: facts.state = "running"; break;
         case WorkerStage::kStarting: facts.state = "starting"; break;

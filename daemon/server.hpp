@@ -20,32 +20,29 @@
 #include "daemon/calls.hpp"
 #include "daemon/child.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/courier.hpp"
+#include "daemon/debug.hpp"
 #include "daemon/lifecycle.hpp"
+#include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
+#include "daemon/upgrade.hpp"
 
 namespace peeper::daemon {
 
-// Where the two programs are, and where the behaviour is.
+// Where the two programs are, and where behaviours are looked for.
 struct Programs {
   std::filesystem::path keeper;
   std::filesystem::path worker;
-};
-
-// Somebody whose message found the mailbox full.
-class RoomWaiter {
- public:
-  virtual ~RoomWaiter() = default;
-  // There may be room, or the server is down: send() again, and wait_for_room() again if need be.
-  virtual void room_available() = 0;
+  config::SearchPath behaviours;
 };
 
 enum class Role { kKeeper, kWorker };
 
-class Server {
+class Server : public Receiver {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
-         config::ServerSection section, std::filesystem::path library);
-  ~Server();
+         config::ServerSection section, std::filesystem::path library, Exchange& exchange);
+  ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -55,23 +52,35 @@ class Server {
   void stop(std::function<void()> stopped);
 
   enum class Sent { kDone, kFull, kTooBig, kDown };
-  // A message for the mailbox. With a target its reply, or the error in its stead, is delivered by
-  // the deadline.
-  Sent send(segment::MessageType type, std::span<const std::string_view> strings,
-            ReplyTarget target, Instant deadline);
-  Sent send(segment::MessageType type, std::span<const std::string_view> strings);
-  // After kFull. In order of asking.
-  void wait_for_room(std::weak_ptr<RoomWaiter> waiter);
-  // After kDown: "DOWN counter: …".
-  [[nodiscard]] std::string down_text() const;
-  [[nodiscard]] std::string too_big_text() const;
+  // A client's message for the mailbox. With a target its reply, or the error in its stead, is
+  // delivered by the deadline; `request` is found here.
+  Sent send(Message message, ReplyTarget target, Instant deadline);
+  Sent send(const Message& message);
+
+  // Receiver, for other servers' messages. The texts also after send()'s kDown and kTooBig.
+  [[nodiscard]] Answer take(const Message& message) override;
+  void wait_for_room(std::weak_ptr<RoomWaiter> waiter) override;
+  [[nodiscard]] std::string down_text() const override;
+  [[nodiscard]] std::string too_big_text() const override;
+  // Of its segment. None: no segment is attached yet, or never will be.
+  [[nodiscard]] std::optional<std::uint64_t> uid() const;
+  [[nodiscard]] bool may_still_attach() const { return !rings_ && life_.goal != Goal::kDown; }
 
   // False if there is no such process now.
   bool signal(Role role, int number);
 
+  // Other code for the same state. Only while the server shall run (is_running()), and no other
+  // change is under way. The caller is answered at the end, however that is.
+  void change_code(Upgrade upgrade);
+  [[nodiscard]] bool is_changing_code() const { return upgrade_.has_value(); }
+  [[nodiscard]] bool is_running() const { return life_.goal == Goal::kRun && rings_; }
+  [[nodiscard]] const config::SearchPath& search_path() const { return programs_.behaviours; }
+
+  [[nodiscard]] Debug& debug() { return debug_; }
+
   // --- What ls and status show -------------------------------------------------------------------
   struct Facts {
-    std::string_view state;  // "starting", "running", "recovering", "down", "stopping"
+    std::string_view state;  // "starting", "running", "recovering", "upgrading", "down", "stopping"
     int keeper_pid;          // 0: none
     int worker_pid;
     std::uint32_t incarnation;
@@ -79,6 +88,8 @@ class Server {
     std::size_t mailbox;     // messages accepted, not committed
     bool in_message;         // a callback runs, or ran when the worker died
     std::size_t calls;       // waiting for their reply
+    std::size_t outgoing;    // messages to others that have not arrived
+    std::uint64_t dropped;   // of those, never will, since peeperd's start
     std::uint64_t sequence;
     std::uint64_t heap_reserved;    // bytes, as those below
     std::uint64_t heap_used;
@@ -91,8 +102,10 @@ class Server {
   };
   [[nodiscard]] Facts facts();
   [[nodiscard]] const config::ServerSection& section() const { return section_; }
-  [[nodiscard]] const std::string& name() const { return section_.name; }
+  [[nodiscard]] const std::string& name() const override { return section_.name; }
   [[nodiscard]] const std::filesystem::path& library() const { return library_; }
+  // As configured, until a code change.
+  [[nodiscard]] const std::string& behaviour() const { return behaviour_; }
   [[nodiscard]] bool blocks_when_full() const {
     return section_.overflow == config::Overflow::kBlock;
   }
@@ -111,12 +124,20 @@ class Server {
   bool attach_rings();
   void on_keeper_exit(int wait_status);
   void on_worker_exit(int wait_status);
+  void watch_upgrade();
+  void hand_over();
+  void launch_upgraded();
+  void end_upgrade(Action how);
+  [[nodiscard]] bool has_new_code_committed() const;
+  [[nodiscard]] std::string undone_text(const Upgrade& upgrade) const;
   void announce_down();
   void announce_stopped();
   void settle_start();
 
   void watch_bell();
+  Rings::Push push(const Message& message);
   void drain();
+  void on_damaged_outbox();
   void deliver(std::uint64_t request, std::string_view value);
   void offer_room();
   void fail_calls(const std::string& error);
@@ -127,7 +148,8 @@ class Server {
   const Programs& programs_;
   const std::string instance_;
   const config::ServerSection section_;
-  const std::filesystem::path library_;
+  std::string behaviour_;          // its name for people
+  std::filesystem::path library_;  // of the worker that runs, or is being started
   Lifecycle life_;
 
   std::unique_ptr<Child> keeper_;
@@ -139,14 +161,20 @@ class Server {
   boost::asio::steady_timer keeper_timer_;
   boost::asio::steady_timer worker_timer_;
   boost::asio::steady_timer retry_timer_;
+  boost::asio::steady_timer upgrade_timer_;
   boost::asio::steady_timer call_timer_;
   Instant call_timer_at_ = Instant::max();
 
+  Exchange& exchange_;
   std::optional<Rings> rings_;
+  std::shared_ptr<Courier> courier_;  // with the rings
   Calls calls_;
   std::uint64_t last_request_ = 0;
   std::deque<std::weak_ptr<RoomWaiter>> waiting_for_room_;
   bool draining_ = false;
+
+  std::optional<Upgrade> upgrade_;
+  Debug debug_;
 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;

@@ -18,35 +18,60 @@ constexpr int kDrainBatch = 1024;
 
 }  // namespace
 
-Server::Sent Server::send(segment::MessageType type, std::span<const std::string_view> strings,
-                          ReplyTarget target, Instant deadline) {
+Rings::Push Server::push(const Message& message) {
+  const Rings::Push pushed = rings_->push(message);
+  if (pushed == Rings::Push::kDamaged) {
+    spdlog::error("server {}: its worker overwrote the mailbox's ends; killing it", name());
+    happen({EventType::kWorkerMisbehaved});
+  }
+  return pushed;
+}
+
+Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline) {
   if (life_.goal != Goal::kRun || !rings_) return Sent::kDown;
   const bool wants_reply = target.sink != nullptr;
-  const std::uint64_t request = wants_reply ? last_request_ + 1 : 0;
-  switch (rings_->push(type, request, strings)) {
+  message.request = wants_reply ? last_request_ + 1 : 0;
+  target.is_system = message.type == segment::MessageType::kGetState;
+  switch (push(message)) {
     case Rings::Push::kTooBig: return Sent::kTooBig;
-    case Rings::Push::kFull: return Sent::kFull;
-    case Rings::Push::kDamaged:
-      spdlog::error("server {}: its worker overwrote the mailbox's ends; killing it", name());
-      happen({EventType::kWorkerMisbehaved});
-      return Sent::kFull;
+    case Rings::Push::kFull:
+    case Rings::Push::kDamaged: return Sent::kFull;
     case Rings::Push::kDone: break;
   }
   if (wants_reply) {
-    last_request_ = request;
-    calls_.add(request, std::move(target), deadline);
+    last_request_ = message.request;
+    calls_.add(message.request, std::move(target), deadline);
     watch_deadlines();
   }
   return Sent::kDone;
 }
 
-Server::Sent Server::send(segment::MessageType type, std::span<const std::string_view> strings) {
-  return send(type, strings, {}, {});
+Server::Sent Server::send(const Message& message) { return send(message, {}, {}); }
+
+// A server that starts or recovers takes messages as soon as it has a mailbox. One that stops with
+// the daemon may have ended already, so its messages wait for the next daemon.
+Answer Server::take(const Message& message) {
+  if (life_.goal == Goal::kDown) return Answer::kDown;
+  if (life_.goal == Goal::kStop || !rings_) return Answer::kWait;
+  switch (push(message)) {
+    case Rings::Push::kDone: return Answer::kDelivered;
+    case Rings::Push::kTooBig: return Answer::kTooBig;
+    case Rings::Push::kFull:
+    case Rings::Push::kDamaged: break;
+  }
+  return Answer::kFull;
 }
 
+std::optional<std::uint64_t> Server::uid() const {
+  if (!rings_) return std::nullopt;
+  return rings_->uid();
+}
+
+// A server that isn't to run offers room when that changes, not before.
 void Server::wait_for_room(std::weak_ptr<RoomWaiter> waiter) {
   waiting_for_room_.push_back(std::move(waiter));
-  if (rings_ && rings_->want_room()) asio::post(loop_, [this] { offer_room(); });
+  if (rings_ && life_.goal == Goal::kRun && rings_->want_room())
+    asio::post(loop_, [this] { offer_room(); });
 }
 
 // In order: the first that finds no room again stays first.
@@ -87,6 +112,7 @@ void Server::drain() {
     const auto result = rings_->drain(
         kDrainBatch,
         [this](std::uint64_t request, std::string_view value) { deliver(request, value); });
+    courier_->carry();
     if (result == Rings::Drain::kMore) {
       draining_ = true;
       asio::post(loop_, [this] {
@@ -105,6 +131,11 @@ void Server::drain() {
   if (!waiting_for_room_.empty()) offer_room();
 }
 
+void Server::on_damaged_outbox() {
+  spdlog::error("server {}: its worker overwrote the outbox; killing it", name());
+  happen({EventType::kWorkerMisbehaved});
+}
+
 void Server::deliver(std::uint64_t request, std::string_view value) {
   auto target = calls_.take(request);
   if (!target) return;  // timed out, or a reply to nothing we asked
@@ -114,6 +145,7 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
     copy = error_value("ERR server '" + name() + "' wrote a malformed reply");
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());
   }
+  if (debug_.on() && !target->is_system) debug_.message_out(copy, target->sink->who());
   target->sink->deliver(target->slot, copy);
 }
 

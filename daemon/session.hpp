@@ -8,6 +8,7 @@
 #include "daemon/calls.hpp"
 #include "daemon/reply_queue.hpp"
 #include "daemon/server.hpp"
+#include "daemon/subscriptions.hpp"
 
 namespace peeper::daemon {
 
@@ -22,11 +23,22 @@ class Session {
   // Gives back the room last reserved, unused.
   virtual void cancel_reply() = 0;
   [[nodiscard]] virtual std::weak_ptr<RoomWaiter> as_room_waiter() = 0;
+  // One RESP3 push, told when it happens and not as the reply to a command.
+  virtual void push(std::string_view value) = 0;
+  [[nodiscard]] virtual std::weak_ptr<Subscriber> as_subscriber() = 0;
 
   std::uint64_t id = 0;
   std::string name;   // CLIENT SETNAME
   std::string used;   // USE: where verbs go that are no command of ours
+  std::size_t channels = 0;  // that it subscribes to
   Protocol protocol = Protocol::kResp2;
 };
+
+// "client 7", "client 7 (worker-3)"
+inline std::string client_text(const Session& session) {
+  std::string text = "client " + std::to_string(session.id);
+  if (!session.name.empty()) text += " (" + session.name + ")";
+  return text;
+}
 
 }  // namespace peeper::daemon

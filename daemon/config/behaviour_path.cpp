@@ -16,9 +16,9 @@ fs::path made_absolute(const fs::path& path) {
   return (error ? path : found).lexically_normal();
 }
 
-std::vector<fs::path> places(const ServerSection& server, const SearchPath& path) {
-  const fs::path behaviour = server.behaviour;
-  if (server.behaviour.find('/') != std::string::npos) {
+std::vector<fs::path> places(const std::string& name, const SearchPath& path) {
+  const fs::path behaviour = name;
+  if (name.find('/') != std::string::npos) {
     return {made_absolute(path.config_directory / behaviour)};
   }
   const fs::path file = behaviour.extension() == ".so" ? behaviour : fs::path(behaviour) += ".so";
@@ -43,9 +43,9 @@ SearchPath search_path(const char* peeper_path, const fs::path& config_file,
   return path;
 }
 
-Result<fs::path> find_behaviour(const ServerSection& server, const SearchPath& path) {
+Result<fs::path> find_behaviour(const std::string& behaviour, const SearchPath& path) {
   std::string looked_at;
-  for (const fs::path& place : places(server, path)) {
+  for (const fs::path& place : places(behaviour, path)) {
     std::error_code error;
     const fs::file_status status = fs::status(place, error);
     if (fs::is_regular_file(status)) return place;
@@ -54,7 +54,11 @@ Result<fs::path> find_behaviour(const ServerSection& server, const SearchPath& p
     if (fs::exists(status)) looked_at += " (not a file)";
     if (status.type() == fs::file_type::none) looked_at += " (" + error.message() + ")";
   }
-  return Failure{"behaviour " + in_quotes(server.behaviour) + " not found; looked at " + looked_at, 0};
+  return Failure{"behaviour " + in_quotes(behaviour) + " not found; looked at " + looked_at, 0};
+}
+
+Result<fs::path> find_behaviour(const ServerSection& server, const SearchPath& path) {
+  return find_behaviour(server.behaviour, path);
 }
 
 }  // namespace peeper::config

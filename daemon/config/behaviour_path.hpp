@@ -28,6 +28,8 @@ struct SearchPath {
 // directories of PEEPER_PATH, beside the configuration file, and in ../lib/peeper as seen from the
 // running program; the first that exists is taken. A behaviour with a '/' is that file, relative to
 // the configuration file's directory. The failure names every place that was looked at.
+[[nodiscard]] Result<std::filesystem::path> find_behaviour(const std::string& behaviour,
+                                                           const SearchPath& path);
 [[nodiscard]] Result<std::filesystem::path> find_behaviour(const ServerSection& server,
                                                            const SearchPath& path);
 

@@ -29,6 +29,8 @@ inline constexpr std::uint32_t kMostRestarts = 1'000'000;
 inline constexpr std::chrono::seconds kMostRestartWindow{std::chrono::hours{24 * 365}};
 inline constexpr std::chrono::milliseconds kMostDuration{std::chrono::hours{24 * 365}};
 inline constexpr std::uint32_t kMostStandbys = 8;
+// Tokens, with their replies, lie in the server's heap.
+inline constexpr std::uint32_t kMostDedupeWindow = 1'000'000;
 
 // OTP's supervisor(3): which siblings are restarted together with the one that died.
 enum class Strategy { kOneForOne, kOneForAll, kRestForOne };
@@ -39,6 +41,8 @@ enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
 enum class OnCrash { kDrop, kRetry };
 // What a sender meets when the mailbox is full.
 enum class Overflow { kBlock, kReject };
+// OTP's sys debug options that a server starts with.
+enum class DebugOption { kTrace, kLog, kStatistics };
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kCritical, kOff };
 
 // How a child is ended: given `timeout` to end by itself, as long as it likes, or killed at once.
@@ -94,12 +98,18 @@ struct ServerSection {
   Shutdown shutdown;
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;
+  std::uint32_t retries = 3;  // with OnCrash::kRetry
+  [[nodiscard]] std::uint32_t most_retries() const {
+    return on_crash == OnCrash::kRetry ? retries : 0;
+  }
   std::optional<std::chrono::milliseconds> callback_timeout{5'000};  // none: no watchdog
   std::optional<std::chrono::milliseconds> init_timeout;             // none: infinity
   std::optional<std::chrono::milliseconds> hibernate_after;          // none: infinity
+  std::uint32_t dedupe_window = 10'000;  // tokens of safe retries that are kept; 0: none
   std::size_t mailbox_bytes = 4 * limits::MiB;                       // whole pages
   Overflow overflow = Overflow::kBlock;
   std::vector<std::string> listener{"log"};
+  std::vector<DebugOption> debug;
 
   Place name_place;
   Place behaviour_place;

@@ -118,14 +118,17 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_duration("shutdown", parse_shutdown, server.shutdown);
   section.read_count("standby", {0, kMostStandbys}, server.standby);
   section.read_word("on_crash", server.on_crash);
+  section.read_count("retries", {1, limits::kMostRetries}, server.retries);
   section.read_duration("callback_timeout", parse_watchdog, server.callback_timeout,
                         Section::BareZero::kAllowed);
   section.read_duration("init_timeout", parse_timeout, server.init_timeout);
   section.read_duration("hibernate_after", parse_idle_time, server.hibernate_after);
+  section.read_count("dedupe_window", {0, kMostDedupeWindow}, server.dedupe_window);
   section.read_size("mailbox", {limits::kLeastMailboxBytes, limits::kMostMailboxBytes},
                     server.mailbox_bytes);
   section.read_word("overflow", server.overflow);
   read_listeners(section, server.listener);
+  section.read_words("debug", server.debug);
   refuse_unsupported(section, server, unsupported_in_server());
   section.report_unknown_keys();
   server.name_place = section.place("name");

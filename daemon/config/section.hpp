@@ -5,6 +5,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -46,6 +47,9 @@ class Section {
   void read_text(std::string_view key, Result<U> (*parse)(std::string_view), T& value);
   template <class Enum>
   void read_word(std::string_view key, Enum& value);
+  // An array of words; one that stands there twice counts once.
+  template <class Enum>
+  void read_words(std::string_view key, std::vector<Enum>& values);
   void read_count(std::string_view key, Range range, std::uint32_t& value);
   void read_seconds(std::string_view key, std::chrono::seconds& value);
   void read_size(std::string_view key, Range range, std::size_t& value);
@@ -92,6 +96,26 @@ void Section::read_word(std::string_view key, Enum& value) {
                    "expected " + all_words<Enum>() + ", found " + in_quotes(text->get()));
   }
   value = *word;
+}
+
+template <class Enum>
+void Section::read_words(std::string_view key, std::vector<Enum>& values) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) return mistake_of_type(*node, key, "an array of " + all_words<Enum>());
+  std::vector<Enum> found;
+  for (const toml::node& element : *array) {
+    const toml::value<std::string>* text = element.as_string();
+    if (text == nullptr) return mistake_of_type(element, key, all_words<Enum>());
+    const std::optional<Enum> word = from_word<Enum>(text->get());
+    if (!word) {
+      return mistake(element, key,
+                     "expected " + all_words<Enum>() + ", found " + in_quotes(text->get()));
+    }
+    if (std::ranges::find(found, *word) == found.end()) found.push_back(*word);
+  }
+  values = std::move(found);
 }
 
 template <class T>

@@ -24,9 +24,7 @@ constexpr Unsupported<ServerSection> kInServer[] = {
     {"strategy", is_default<&S::strategy>, "\"one_for_one\""},
     {"auto_shutdown", is_default<&S::auto_shutdown>, "\"never\""},
     {"standby", is_default<&S::standby>, "1"},
-    {"on_crash", is_default<&S::on_crash>, "\"drop\""},
     {"callback_timeout", is_default<&S::callback_timeout>, "\"5s\""},
-    {"hibernate_after", is_default<&S::hibernate_after>, "\"infinity\""},
     {"listener", listens_only_to_log, "[] or [\"log\"]"},
 };
 

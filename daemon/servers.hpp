@@ -1,0 +1,52 @@
+// The servers, in the order of the configuration, and who of them a message is for.
+//
+// Owner: Runtime. Thread: the loop's. Nothing blocks.
+#pragma once
+
+#include <boost/unordered_map.hpp>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "daemon/receiver.hpp"
+#include "daemon/server.hpp"
+#include "daemon/subscriptions.hpp"
+
+namespace peeper::daemon {
+
+class Servers final : public Exchange {
+ public:
+  explicit Servers(Subscriptions& subscriptions) : subscriptions_(subscriptions) {}
+
+  void add(std::unique_ptr<Server> server) {
+    by_name_.emplace(server->name(), server.get());
+    servers_.push_back(std::move(server));
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<Server>>& all() const { return servers_; }
+
+  [[nodiscard]] Server* find(std::string_view name) const override {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+  [[nodiscard]] Server* find(std::uint64_t uid) const override {
+    for (const auto& server : servers_)
+      if (server->uid() == uid) return server.get();
+    return nullptr;
+  }
+  [[nodiscard]] Server* find_unattached() const override {
+    for (const auto& server : servers_)
+      if (server->may_still_attach()) return server.get();
+    return nullptr;
+  }
+  void publish(std::string_view server, std::string_view channel,
+               std::string_view value) override {
+    subscriptions_.publish(std::string(server) + "/" + std::string(channel), value);
+  }
+
+ private:
+  Subscriptions& subscriptions_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  boost::unordered_map<std::string_view, Server*> by_name_;  // the servers' own names
+};
+
+}  // namespace peeper::daemon
