@@ -126,8 +126,15 @@ class BareWorker {
   static void touch(const void* memory, std::size_t bytes) {
     current_->guard_->touch(memory, bytes);
   }
-  static constexpr abi::Host kHost{sizeof(abi::Host), abi::kSdkVersion, &allocate, &deallocate,
-                                   &touch};
+  static constexpr abi::Host kHost = [] {
+    abi::Host host{};
+    host.size = sizeof host;
+    host.sdk_version = abi::kSdkVersion;
+    host.allocate = &allocate;
+    host.deallocate = &deallocate;
+    host.touch = &touch;
+    return host;
+  }();
 
   static inline BareWorker* current_ = nullptr;
   static inline const segment::SegmentId id_{"bench" + std::to_string(::getpid()), "bare"};

@@ -42,7 +42,7 @@ double allocated(const std::string& path) {
 double memory_of_redis() {
   test::Instance directory{""};
   const test::RedisServer redis{directory.directory()};
-  auto client = Client::connect(redis.socket());
+  auto client = Connection::connect(redis.socket());
   test::require(client.has_value(), "no connection to redis-server");
   constexpr std::uint64_t kAtOnce = 1000;
   for (std::uint64_t first = 0; first < kKeys; first += kAtOnce) {

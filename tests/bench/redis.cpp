@@ -58,7 +58,7 @@ void compare_with_redis(const Settings& settings) {
                        {},
                        peeperd.directory(),
                        (peeperd.directory() / "redis.log").string()}};
-  peeperd.await([&] { return Client::connect(socket).has_value(); });
+  peeperd.await([&] { return Connection::connect(socket).has_value(); });
 
   std::printf("\nredis-benchmark, requests a second (median of %d interleaved runs)\n",
               settings.runs);

@@ -18,8 +18,8 @@ std::string answers(const Instance& peeperd, const std::string& commands) {
   return client.receive_to_end();
 }
 
-Client connected(const Instance& peeperd) {
-  auto client = Client::connect(peeperd.socket(), kPatience);
+Connection connected(const Instance& peeperd) {
+  auto client = Connection::connect(peeperd.socket(), kPatience);
   require(client.has_value(), "cannot connect");
   return *std::move(client);
 }
@@ -56,7 +56,7 @@ TEST_CASE("inline and RESP commands may alternate, and names know no case") {
 TEST_CASE("a state and the children are maps in RESP3 and arrays before") {
   Instance peeperd{counter_config()};
   peeperd.start();
-  Client client = connected(peeperd);
+  Connection client = connected(peeperd);
   const auto state_2 = client.command({"SYS", "GET_STATE", "counter"}, kPatience);
   const auto children_2 = client.command({"SUPERVISOR", "WHICH_CHILDREN"}, kPatience);
   REQUIRE(client.hello(3, kPatience).has_value());
@@ -91,7 +91,7 @@ TEST_CASE("a state and the children are maps in RESP3 and arrays before") {
 TEST_CASE("HELLO tells who we are, and refuses what we are not without changing anything") {
   Instance peeperd{counter_config()};
   peeperd.start();
-  Client client = connected(peeperd);
+  Connection client = connected(peeperd);
   const auto hello = client.hello(3, kPatience);
   REQUIRE(hello->type == Type::kMap);
   CHECK(hello->field("server")->text == "peeper");

@@ -78,7 +78,7 @@ TEST_CASE("a command with missing or surplus arguments is told what is wrong") {
   CHECK(talk({"SYS", "GET_STATE"}) == wrong_number("sys"));
   CHECK(talk({"CLIENT"}) == wrong_number("client"));
 
-  const std::string call_usage = "-BADARG usage: CALL [TIMEOUT ms] server message [arg ...]";
+  const std::string call_usage = "-BADARG usage: CALL [TIMEOUT ms] [ID token] server message [arg ...]";
   CHECK(talk({"CALL", "TIMEOUT", "100"}) == call_usage);
   CHECK(talk({"CALL", "TIMEOUT", "100", "counter"}) == call_usage);
   CHECK(talk({"CAST", "TIMEOUT", "100", "counter"}).starts_with("-BADARG usage: CAST "));
@@ -89,7 +89,8 @@ TEST_CASE("a command with missing or surplus arguments is told what is wrong") {
   CHECK(talk({"SYS", "KILL", "counter", "SIGNONE"}).starts_with("-BADARG no signal 'SIGNONE'"));
   CHECK(talk({"SYS", "KILL", "counter", "0"}).starts_with("-BADARG no signal '0'"));
   CHECK(talk({"SYS", "KILL", "counter", "worker", "65"}).starts_with("-BADARG no signal '65'"));
-  CHECK(talk({"CALL", "ID", "t1", "counter", "inc"}).starts_with("-BADARG ID is not supported"));
+  CHECK(talk({"CALL", "ID", "", "counter", "inc"}).starts_with("-BADARG ID takes a token of 1 to"));
+  CHECK(talk({"CALL", "ID", std::string(129, 't'), "counter", "inc"}).starts_with("-BADARG ID"));
   CHECK(peeperd.fact("counter", "crashes") == 0);
   CHECK(talk({"CALL", "counter", "state"}) == "0");
   peeperd.stop();

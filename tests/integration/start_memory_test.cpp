@@ -45,7 +45,7 @@ Spawn in_small_memory(const Instance& instance, const std::vector<std::string>& 
 }
 
 void await_service(const Instance& instance) {
-  instance.await([&] { return Client::connect(instance.socket(), kPatience).has_value(); });
+  instance.await([&] { return Connection::connect(instance.socket(), kPatience).has_value(); });
   (void)instance.talk();
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("a server that /dev/shm has no room for is down with a sentence, other
   Talk talk = instance.talk();
   const std::string down = talk({"CALL", "hoard", "size"});
   CAPTURE(down);
-  CHECK(down.starts_with("-DOWN hoard: no room in /dev/shm for server 'hoard': it needs 9 MiB more "
+  CHECK(down.starts_with("-DOWN hoard: no room in /dev/shm for server 'hoard': it needs 10 MiB more "
                          "and "));
   CHECK(down.find("make room there (df -h /dev/shm) or lower state_size") != std::string::npos);
   // What was taken before the room ran out is given back.

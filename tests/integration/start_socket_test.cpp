@@ -70,8 +70,8 @@ TEST_CASE("a socket path that is too long is refused with its length") {
   Spawn spawn = fits.command();
   std::replace(spawn.command.begin(), spawn.command.end(), fits.socket(), most);
   Process daemon{spawn};
-  fits.await([&] { return Client::connect(most, kPatience).has_value(); });
-  CHECK(Client::connect(most, kPatience)->command({"PING"}, kPatience)->text == "PONG");
+  fits.await([&] { return Connection::connect(most, kPatience).has_value(); });
+  CHECK(Connection::connect(most, kPatience)->command({"PING"}, kPatience)->text == "PONG");
   daemon.signal(SIGTERM);
   REQUIRE(daemon.wait().has_value());
 }

@@ -138,7 +138,7 @@ TEST_CASE("under load, any of the three processes may be killed, alone and toget
   for (Load& load : loads)
     clients.threads.emplace_back([&] {
       while (!stop) {
-        auto client = Client::connect(peeperd.socket(), std::chrono::milliseconds{200});
+        auto client = Connection::connect(peeperd.socket(), std::chrono::milliseconds{200});
         if (!client) continue;  // peeperd is being started again
         while (!stop) {
           const auto reply = client->command({"CALL", "counter", "inc"}, kPatience);
@@ -178,7 +178,7 @@ TEST_CASE("8 clients pipeline calls while the worker is killed 200 times") {
   const std::atomic<bool>& stop = clients.stop;
   for (Load& load : loads)
     clients.threads.emplace_back([&] {
-      auto client = Client::connect(peeperd.socket(), kPatience);
+      auto client = Connection::connect(peeperd.socket(), kPatience);
       while (!stop) {
         constexpr int kDepth = 32;
         for (int i = 0; i < kDepth; ++i)
@@ -231,7 +231,7 @@ TEST_CASE("a server that hangs or crashes all the time does not delay another") 
 
   Clients crasher;
   crasher.threads.emplace_back([&] {
-    auto client = Client::connect(peeperd.socket(), kPatience);
+    auto client = Connection::connect(peeperd.socket(), kPatience);
     while (!crasher.stop) (void)client->command({"CALL", "bad", "segv"}, kPatience);
   });
   const auto beside_crashes = median_of_calls();

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/resp/command_parser.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
@@ -33,7 +34,15 @@ Usage refused(const Words& arguments) {
   return std::get<Usage>(result);
 }
 
-Words wire(const Words& arguments) { return wire_command(parsed(arguments)); }
+// As the daemon gets it, if the client adds nothing.
+Words wire(const Words& arguments) {
+  const peeper::Command command = wire_command(parsed(arguments));
+  std::string bytes;
+  command.append_to(bytes, command.timeout().value_or(0ms));
+  peeper::resp::CommandParser parser;
+  REQUIRE(parser.parse(bytes) == peeper::resp::ParseStatus::kCommand);
+  return {parser.arguments().begin(), parser.arguments().end()};
+}
 
 Reply reply(std::string_view bytes) {
   auto read = peeper::resp::read_value(bytes);
@@ -72,6 +81,13 @@ TEST_SUITE("command line") {
     CHECK(wire({"kill", "counter", "keeper", "SIGTERM"}) ==
           Words{"SYS", "KILL", "counter", "keeper", "SIGTERM"});
     CHECK(wire({"ping"}) == Words{"PING"});
+    CHECK(wire({"stats", "counter"}) == Words{"SYS", "STATISTICS", "counter"});
+    CHECK(wire({"stats", "counter", "on"}) == Words{"SYS", "STATISTICS", "counter", "on"});
+    CHECK(wire({"trace", "counter", "off"}) == Words{"SYS", "TRACE", "counter", "off"});
+    CHECK(wire({"upgrade", "counter", "./new.so"}) ==
+          Words{"SYS", "CHANGE_CODE", "counter", "./new.so"});
+    CHECK(wire({"upgrade", "--timeout", "250", "counter", "new"}) ==
+          Words{"SYS", "CHANGE_CODE", "counter", "new", "TIMEOUT", "250"});
   }
 
   TEST_CASE("what follows SERVER MESSAGE goes to the server, whatever it looks like") {
@@ -111,7 +127,9 @@ TEST_SUITE("command line") {
   TEST_CASE("mistakes are usage errors, help and version are not") {
     for (const Words& arguments :
          {Words{}, Words{"bogus"}, Words{"call", "counter"}, Words{"--bogus", "ping"},
-          Words{"--timeout", "0", "ping"}, Words{"state"}, Words{"ping", "x"}, Words{"-s"}}) {
+          Words{"--timeout", "0", "ping"}, Words{"state"}, Words{"ping", "x"}, Words{"-s"},
+          Words{"trace", "c"}, Words{"trace", "c", "maybe"}, Words{"stats", "c", "maybe"},
+          Words{"upgrade", "c"}}) {
       const Usage usage = refused(arguments);
       CHECK(usage.exit_code == kUsage);
       CHECK(usage.text.starts_with("peeper: "));
@@ -119,7 +137,8 @@ TEST_SUITE("command line") {
     }
     CHECK(refused({"--help"}).exit_code == kDone);
     CHECK(refused({"--version"}).text.starts_with("peeper "));
-    for (const char* command : {"call", "cast", "send", "ls", "state", "status", "kill", "ping"}) {
+    for (const char* command : {"call", "cast", "send", "ls", "state", "status", "kill", "ping",
+                                "stats", "trace", "upgrade"}) {
       CHECK(refused({"--help"}).text.find(command) != std::string::npos);
       CHECK(refused({command, "--help"}).text.find("Example: peeper ") != std::string::npos);
     }
@@ -128,7 +147,29 @@ TEST_SUITE("command line") {
   TEST_CASE("the client waits a second longer than the server may take") {
     CHECK(waiting_time(parsed({"call", "--timeout", "250", "c", "m"})) == 1250ms);
     CHECK(waiting_time(parsed({"call", "c", "m"})) == peeper::limits::kCallTimeout + 1s);
+    CHECK(waiting_time(parsed({"upgrade", "--timeout", "250", "c", "p"})) == 3 * 250ms + 1s);
     CHECK(waiting_time(parsed({"--timeout", "70", "call", "--timeout", "250", "c", "m"})) == 70ms);
+  }
+
+  TEST_CASE("what may be asked again after a lost connection is, unless that is not wanted") {
+    const auto repeats = [](const Words& arguments) {
+      return wire_command(parsed(arguments)).is_repeatable();
+    };
+    CHECK(repeats({"ls"}));
+    CHECK(repeats({"state", "counter"}));
+    CHECK_FALSE(repeats({"--no-retry", "state", "counter"}));
+    CHECK_FALSE(repeats({"kill", "counter"}));
+    CHECK(parsed({"call", "c", "m"}).retry);
+    CHECK_FALSE(parsed({"--no-retry", "call", "c", "m"}).retry);
+    CHECK_FALSE(parsed({"call", "--no-retry", "c", "m"}).retry);
+  }
+
+  TEST_CASE("a token may be given; it goes to the daemon, and a wrong one is a usage error") {
+    CHECK(wire({"cast", "--id", "t 1", "c", "m", "--id", "x"}) ==
+          Words{"CAST", "ID", "t 1", "c", "m", "--id", "x"});
+    CHECK(refused({"call", "--id", "", "c", "m"}).exit_code == kUsage);
+    CHECK(refused({"call", "--id", std::string(129, 't'), "c", "m"}).exit_code == kUsage);
+    CHECK(parsed({"call", "--id", std::string(128, 't'), "c", "m"}).token.size() == 128);
   }
 
   TEST_CASE("exit codes tell how it went") {
@@ -141,8 +182,9 @@ TEST_SUITE("command line") {
     CHECK(output_for(options, reply("-TIMEOUT counter\r\n"), {}).exit_code == kTimedOut);
     CHECK(output_for(options, Failure{"x", ENOENT}, FailedWhen::kConnecting, {}).exit_code ==
           kNoConnection);
-    CHECK(output_for(options, Failure{"x", ECONNRESET}, FailedWhen::kAsking, {}).err ==
-          "peeper: connection lost: x; the command may or may not have been carried out\n");
+    const Output lost = output_for(options, Failure{"x", ECONNRESET}, FailedWhen::kAsking, {});
+    CHECK(lost.exit_code == kNoConnection);
+    CHECK(lost.err == "peeper: x\n");
     CHECK(output_for(options, Failure{"x", ETIMEDOUT}, FailedWhen::kAsking, {}).exit_code ==
           kTimedOut);
   }

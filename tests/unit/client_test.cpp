@@ -1,321 +1,346 @@
-#include "common/client.hpp"
+#include "common/client/client.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <functional>
-#include <memory>
+#include <chrono>
+#include <future>
+#include <set>
 #include <string>
 #include <thread>
 
-#include "common/resp/command_parser.hpp"
+#include "fake_daemon.hpp"
 
-using peeper::Client;
-using peeper::Result;
-using peeper::UniqueFd;
-using peeper::resp::Reply;
+using namespace peeper;
+using namespace peeper::test;
 using namespace std::chrono_literals;
+using resp::Reply;
 
 namespace {
 
-constexpr auto kLong = 20s;
-
-// The daemon's end of one connection, for a thread that plays the daemon.
-class Peer {
- public:
-  explicit Peer(UniqueFd socket) : socket_(std::move(socket)) {}
-
-  // The next command's words joined by blanks; "" when the client is gone.
-  std::string next_command() {
-    peeper::resp::CommandParser parser;
-    while (parser.parse(unread_) != peeper::resp::ParseStatus::kCommand) {
-      char bytes[4096];
-      const ssize_t got = ::read(socket_.get(), bytes, sizeof bytes);
-      if (got <= 0) return "";
-      unread_.append(bytes, static_cast<std::size_t>(got));
-    }
-    std::string words;
-    for (const std::string_view word : parser.arguments()) {
-      words += (words.empty() ? "" : " ") + std::string(word);
-    }
-    unread_.erase(0, parser.consumed());
-    return words;
-  }
-
-  // False when the client is gone.
-  bool say(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return true;
-  }
-
-  void hang_up() { socket_.reset(); }
-
- private:
-  UniqueFd socket_;
-  std::string unread_;
-};
-
-// A client whose other end a thread plays; the thread is joined at the end.
-class Played {
- public:
-  explicit Played(std::function<void(Peer&)> play) {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    client_ = std::make_unique<Client>(Client::adopt(UniqueFd(ends[0])));
-    thread_ = std::thread([end = ends[1], play = std::move(play)] {
-      Peer peer{UniqueFd(end)};
-      play(peer);
-    });
-  }
-  ~Played() {
-    client_.reset();  // a peer that waits for more sees the end
-    thread_.join();
-  }
-  Client& operator*() { return *client_; }
-  Client* operator->() { return client_.get(); }
-
- private:
-  std::unique_ptr<Client> client_;
-  std::thread thread_;
-};
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/peeper-client-test-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-UniqueFd listen_at(const std::string& path, int queue = 8) {
-  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(listener.get(), queue) == 0);
-  return listener;
+ClientOptions options_for(const FakeDaemon& daemon) {
+  return {.socket = daemon.socket(), .timeout = 20s, .first_pause = 1ms, .longest_pause = 20ms};
 }
+
+Client connected(const FakeDaemon& daemon) {
+  auto client = Client::connect(options_for(daemon));
+  REQUIRE_MESSAGE(client.has_value(), client.error().what);
+  return std::move(*client);
+}
+
+std::string token_of(const Words& words) { return Model::value_after("ID", words); }
 
 }  // namespace
 
 TEST_SUITE("client") {
-  TEST_CASE("a client connects to a socket by its path, sends a command and gets the reply") {
-    const TemporaryDirectory directory;
-    const UniqueFd listener = listen_at(directory.file("s"));
-    std::thread server([&] {
-      Peer peer{UniqueFd(::accept(listener.get(), nullptr, nullptr))};
-      peer.say(peer.next_command() == "CALL counter get" ? ":42\r\n" : "-ERR what?\r\n");
-    });
-    Result<Client> client = Client::connect(directory.file("s"));
-    const bool connected = client.has_value();
-    if (!connected) ::shutdown(listener.get(), SHUT_RDWR);
-    const Result<Reply> reply =
-        connected ? client->command({"CALL", "counter", "get"}, kLong) : client.error();
-    server.join();
-    REQUIRE(reply.has_value());
-    CHECK(reply->integer == 42);
-  }
-
-  TEST_CASE("a socket that is not there is named, with a hint") {
-    const Result<Client> client = Client::connect("/nowhere/peeperd.sock");
-    REQUIRE_FALSE(client.has_value());
-    CHECK(
-        client.error().what ==
-        "cannot connect to /nowhere/peeperd.sock: No such file or directory; is peeperd running?");
-    CHECK(client.error().system_error == ENOENT);
-  }
-
-  TEST_CASE("a socket nobody listens at is refused, with a hint") {
-    const TemporaryDirectory directory;
-    { const UniqueFd listener = listen_at(directory.file("s")); }
-    const Result<Client> client = Client::connect(directory.file("s"));
-    REQUIRE_FALSE(client.has_value());
-    CHECK(client.error().system_error == ECONNREFUSED);
-    CHECK(client.error().what.ends_with("Connection refused; is peeperd running?"));
-  }
-
-  TEST_CASE("a path no socket can have is its own error") {
-    const Result<Client> client = Client::connect("/" + std::string(107, 'x'));
-    REQUIRE_FALSE(client.has_value());
-    CHECK(client.error().system_error == ENAMETOOLONG);
-    CHECK(client.error().what.ends_with(": the path has 108 bytes, a socket's path may have 107"));
-    CHECK(Client::connect("").error().system_error == EINVAL);
-    CHECK(Client::connect("/" + std::string(106, 'x')).error().system_error == ENOENT);
-  }
-
-  TEST_CASE("a daemon whose queue of connections is full is waited for, but not for ever") {
-    const TemporaryDirectory directory;
-    const UniqueFd listener = listen_at(directory.file("s"), 0);
-    const Result<Client> first = Client::connect(directory.file("s"), 50ms);
-    REQUIRE(first.has_value());
-    const Result<Client> second = Client::connect(directory.file("s"), 50ms);
-    REQUIRE_FALSE(second.has_value());
-    CHECK(second.error().system_error == ETIMEDOUT);
-  }
-
-  TEST_CASE("a reply may arrive byte by byte") {
-    Played client([](Peer& peer) {
-      peer.next_command();
-      const std::string reply = "%1\r\n$1\r\nk\r\n*2\r\n:1\r\n#t\r\n";
-      for (const char byte : reply) peer.say({&byte, 1});
-    });
-    const Result<Reply> reply = client->command({"SYS", "GET_STATUS", "counter"}, kLong);
-    REQUIRE(reply.has_value());
-    REQUIRE(reply->field("k") != nullptr);
-    CHECK(reply->field("k")->elements.size() == 2);
-  }
-
-  TEST_CASE("replies to pipelined commands come in order") {
-    Played client([](Peer& peer) {
-      std::string word;
-      while (!(word = peer.next_command()).empty()) peer.say("+" + word + "\r\n");
-    });
-    for (int i = 0; i < 100; ++i) REQUIRE(client->send({std::to_string(i)}).has_value());
-    for (int i = 0; i < 100; ++i) {
-      const Result<Reply> reply = client->receive(kLong);
-      REQUIRE(reply.has_value());
-      CHECK(reply->text == std::to_string(i));
+  TEST_CASE("a client speaks RESP3, and calls, casts and sends with a token each") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int) { model.play(peer); });
+    {
+      Client client = connected(daemon);
+      CHECK(as<int>(client.call("counter", "inc")).value() == 1);
+      CHECK(as<std::string>(client.cast("counter", "inc")).value() == "OK");
+      CHECK(as<std::string>(client.send("counter", "inc")).value() == "OK");
     }
+    const auto asked = model.asked();
+    REQUIRE(asked.size() == 4);
+    CHECK(joined(asked[0]) == "HELLO 3");
+    std::set<std::string> tokens;
+    const char* const verbs[] = {"CALL", "CAST", "SEND"};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::string token = token_of(asked[i + 1]);
+      CHECK(token.size() >= 24);
+      CHECK(token.size() <= limits::kTokenBytes);
+      tokens.insert(token);
+      CHECK(asked[i + 1] == Words{verbs[i], "TIMEOUT", "20000", "ID", token, "counter", "inc"});
+    }
+    CHECK(tokens.size() == 3);
   }
 
-  TEST_CASE("a long pipeline does not lock up with a daemon that answers as it reads") {
-    Played client([](Peer& peer) {
-      std::string word;
-      while (!(word = peer.next_command()).empty()) peer.say("+" + word + "\r\n");
+  TEST_CASE("two clients never make the same token") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int) { model.play(peer); });
+    const std::string first = connected(daemon).new_token();
+    const std::string second = connected(daemon).new_token();
+    CHECK(first.substr(0, first.find('.')) != second.substr(0, second.find('.')));
+  }
+
+  TEST_CASE("timeout, token and arguments of any kind go to the daemon as they are") {
+    std::string asked;
+    FakeDaemon daemon([&](Peer& peer, int) {
+      peer.next_command();
+      peer.say("+hello\r\n");
+      asked = peer.next_command();
+      peer.say("+OK\r\n");
     });
-    const std::string word(3000, 'w');
-    for (int i = 0; i < 1000; ++i) REQUIRE(client->send({word}, kLong).has_value());
-    int received = 0;
-    for (int i = 0; i < 1000; ++i) received += client->receive(kLong)->text == word ? 1 : 0;
-    CHECK(received == 1000);
+    {
+      Client client = connected(daemon);
+      const std::string text = "two words";
+      REQUIRE(client
+                  .run(Command::call("s", "m", text, "", -5, 2.5, std::size_t{7})
+                           .timeout(750ms)
+                           .token("mine"))
+                  .has_value());
+    }
+    CHECK(asked == "CALL TIMEOUT 750 ID mine s m two words  -5 2.5 7");
+  }
+
+  TEST_CASE("the daemon's own timeout is not said, nor a token where none is wanted") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int) { model.play(peer); });
+    {
+      ClientOptions options{.socket = daemon.socket(), .tokens = Tokens::kNone};
+      auto client = Client::connect(options);
+      REQUIRE(client.has_value());
+      CHECK(as<int>(client->call("counter", "inc")).value() == 1);
+    }
+    CHECK(joined(model.asked().back()) == "CALL counter inc");
   }
 
   TEST_CASE(
-      "an answer that does not come in time is ETIMEDOUT, and is dropped when it comes late") {
-    Played client([](Peer& peer) {
-      peer.next_command();
-      peer.next_command();
-      peer.say("+late\r\n+second\r\n");
+      "after a lost connection the same message goes out with the same token, for one effect") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 0) return model.play(peer);
+      model.answer(peer.next_words());
+      peer.say("%0\r\n");
+      model.answer(peer.next_words());  // carried out; the reply is lost
     });
-    const Result<Reply> first = client->command({"first"}, 10ms);
-    REQUIRE_FALSE(first.has_value());
-    CHECK(first.error().system_error == ETIMEDOUT);
-    const Result<Reply> second = client->command({"second"}, kLong);
-    REQUIRE(second.has_value());
-    CHECK(second->text == "second");
+    {
+      Client client = connected(daemon);
+      CHECK(as<int>(client.call("counter", "inc")).value() == 1);
+      CHECK(as<int>(client.call("counter", "inc")).value() == 2);
+    }
+    const auto messages = model.messages();
+    REQUIRE(messages.size() == 3);
+    CHECK(token_of(messages[0]) == token_of(messages[1]));
+    CHECK(token_of(messages[1]) != token_of(messages[2]));
+    CHECK(model.count() == 2);
   }
 
-  TEST_CASE("bytes that keep trickling in do not put off the timeout") {
-    Played client([](Peer& peer) {
-      peer.next_command();
-      peer.say("*1000000000\r\n");
-      while (peer.say(":1\r\n")) {
-      }
+  TEST_CASE("a message without a token that was under way is not sent again, and that is told") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 0) return model.play(peer);
+      peer.write_at_most(16);  // the answer to HELLO
+      model.play(peer);
     });
-    const Result<Reply> reply = client->command({"x"}, 50ms);
-    REQUIRE_FALSE(reply.has_value());
-    CHECK(reply.error().system_error == ETIMEDOUT);
+    {
+      ClientOptions options = options_for(daemon);
+      options.tokens = Tokens::kNone;
+      auto client = Client::connect(options);
+      REQUIRE(client.has_value());
+      const auto lost = client->call("counter", "inc");
+      REQUIRE_FALSE(lost.has_value());
+      CHECK(lost.error().system_error == ECONNRESET);
+      CHECK(lost.error().what ==
+            "connection lost: peeperd closed the connection; the command may or may not have been "
+            "carried out; with a token it would have been sent again");
+      CHECK(as<int>(client->call("counter", "inc")).value() == 2);
+    }
+    CHECK(model.messages().size() == 2);
   }
 
-  TEST_CASE("a command nobody reads times out and closes the connection") {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    const UniqueFd deaf(ends[1]);
-    Client stuck = Client::adopt(UniqueFd(ends[0]));
-    const std::string much(16 * peeper::limits::MiB, 'x');
-    const Result<Reply> reply = stuck.command({much}, 10ms);
-    REQUIRE_FALSE(reply.has_value());
-    CHECK(reply.error().system_error == ETIMEDOUT);
-    CHECK(stuck.command({"PING"}, 10ms).error().system_error == ENOTCONN);
-    CHECK(stuck.receive(10ms).error().system_error == ENOTCONN);
-  }
-
-  TEST_CASE("a daemon that hangs up is ECONNRESET or EPIPE") {
-    Played client([](Peer& peer) {
-      peer.next_command();
-      peer.say("$10\r\nhalf");
+  TEST_CASE("a message that never left is sent over the next connection, even without a token") {
+    Model model;
+    std::promise<void> hung_up;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 0) return model.play(peer);
+      for (int i = 0; i < 2; ++i) peer.say(model.answer(peer.next_words()));
       peer.hang_up();
+      hung_up.set_value();
     });
-    const Result<Reply> reply = client->command({"x"}, kLong);
+    {
+      ClientOptions options = options_for(daemon);
+      options.tokens = Tokens::kNone;
+      auto client = Client::connect(options);
+      REQUIRE(client.has_value());
+      CHECK(as<int>(client->call("counter", "inc")).value() == 1);
+      hung_up.get_future().wait();
+      CHECK(as<int>(client->call("counter", "inc")).value() == 2);
+    }
+    CHECK(model.messages().size() == 2);
+  }
+
+  TEST_CASE("a daemon that comes back only after a while is waited for") {
+    Model model;
+    FakeDaemon* itself = nullptr;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 0) return model.play(peer);
+      peer.next_command();
+      peer.say("%0\r\n");
+      peer.next_command();
+      itself->stop_listening();
+      peer.hang_up();
+      std::this_thread::sleep_for(100ms);  // the while itself
+      itself->listen();
+    });
+    itself = &daemon;
+    Client client = connected(daemon);
+    CHECK(as<int>(client.call("counter", "inc")).value() == 1);
+  }
+
+  TEST_CASE("a daemon that does not come back in time is a failure that says what to try") {
+    FakeDaemon* itself = nullptr;
+    FakeDaemon daemon([&](Peer& peer, int) {
+      peer.next_command();
+      peer.say("%0\r\n");
+      peer.next_command();
+      itself->stop_listening();
+    });
+    itself = &daemon;
+    ClientOptions options = options_for(daemon);
+    options.grace = 20ms;
+    auto client = Client::connect(options);
+    REQUIRE(client.has_value());
+    const auto began = std::chrono::steady_clock::now();
+    const auto reply = client->run(Command::call("counter", "inc").timeout(100ms));
+    const auto took = std::chrono::steady_clock::now() - began;
     REQUIRE_FALSE(reply.has_value());
-    CHECK(reply.error().system_error == ECONNRESET);
-    const Result<Reply> after = client->command({"x"}, kLong);
-    REQUIRE_FALSE(after.has_value());
-    CHECK((after.error().system_error == EPIPE || after.error().system_error == ECONNRESET));
+    CHECK(reply.error().system_error == ENOENT);
+    CHECK(reply.error().what == "peeperd did not come back within 120 ms: cannot connect to " +
+                                    daemon.socket() +
+                                    ": No such file or directory; is peeperd running?; the command "
+                                    "may or may not have been carried out");
+    CHECK(took >= 80ms);
+    CHECK(took < 10s);
   }
 
-  TEST_CASE("what the daemon said before it hung up is heard") {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    Client client = Client::adopt(UniqueFd(ends[0]));
-    Peer peer{UniqueFd(ends[1])};
-    peer.say("-ERR max number of clients reached\r\n");
-    peer.hang_up();
-    const Result<Reply> reply = client.command({"PING"}, kLong);
-    REQUIRE(reply.has_value());
-    CHECK(reply->text == "ERR max number of clients reached");
+  TEST_CASE("connecting tries once: a wrong path is told at once") {
+    const auto client = Client::connect({.socket = "/nowhere/peeperd.sock", .timeout = 20s});
+    REQUIRE_FALSE(client.has_value());
+    CHECK(client.error().system_error == ENOENT);
   }
 
-  TEST_CASE("garbage in place of a reply is EPROTO and ends the connection") {
-    Played client([](Peer& peer) {
+  TEST_CASE("answers that are errors are not tried again") {
+    const std::string errors[] = {"TIMEOUT counter: no reply within 50 ms", "DOWN counter: stopped",
+                                  "CRASHED counter: SIGSEGV at 0x0 in 'boom'",
+                                  "BUSY counter: full"};
+    int asked = 0;
+    FakeDaemon daemon([&](Peer& peer, int) {
       peer.next_command();
-      peer.say("HTTP/1.1 200 OK\r\n");
+      peer.say("%0\r\n");
+      for (const std::string& error : errors) {
+        peer.next_command();
+        ++asked;
+        peer.say("-" + error + "\r\n");
+      }
+      peer.await_end();
     });
-    const Result<Reply> reply = client->command({"x"}, kLong);
-    REQUIRE_FALSE(reply.has_value());
-    CHECK(reply.error().system_error == EPROTO);
-    CHECK(client->command({"x"}, kLong).error().system_error == ENOTCONN);
+    {
+      Client client = connected(daemon);
+      for (const std::string& error : errors) {
+        const auto reply = client.call("counter", "boom");
+        REQUIRE(reply.has_value());
+        CHECK(reply->is_error());
+        CHECK(reply->text == error);
+        CHECK(as<int>(reply).error().what == error);
+      }
+    }
+    CHECK(asked == 4);
   }
 
-  TEST_CASE("pushes are passed over by command and given by receive") {
-    Played client([](Peer& peer) {
-      peer.say(">1\r\n+early\r\n");
+  TEST_CASE("a reply that comes too late is not taken for the next one's") {
+    FakeDaemon daemon([&](Peer& peer, int) {
       peer.next_command();
-      peer.say(">1\r\n+between\r\n+OK\r\n>1\r\n+after\r\n");
-    });
-    CHECK(client->receive(kLong)->elements[0].text == "early");
-    CHECK(client->command({"x"}, kLong)->text == "OK");
-    const Result<Reply> push = client->receive(kLong);
-    REQUIRE(push.has_value());
-    CHECK(push->type == Reply::Type::kPush);
-    CHECK(push->elements[0].text == "after");
-  }
-
-  TEST_CASE("hello asks for a protocol and raw bytes are sent as they are") {
-    Played client([](Peer& peer) {
-      peer.say("+" + peer.next_command() + "\r\n");
-      peer.say("+" + peer.next_command() + "\r\n");
-    });
-    CHECK(client->hello(3)->text == "HELLO 3");
-    REQUIRE(client->send_raw("PING 'a b'\r\n").has_value());
-    CHECK(client->receive(kLong)->text == "PING a b");
-  }
-
-  TEST_CASE("an error reply is a reply") {
-    Played client([](Peer& peer) {
+      peer.say("%0\r\n");
       peer.next_command();
-      peer.say("-CRASHED counter: SIGSEGV at 0x0 in 'boom'\r\n");
+      peer.next_command();
+      peer.say(":1\r\n:2\r\n");
+      peer.await_end();
     });
-    const Result<Reply> reply = client->command({"CALL", "counter", "boom"}, kLong);
-    REQUIRE(reply.has_value());
-    CHECK(reply->is_error());
-    CHECK(reply->text == "CRASHED counter: SIGSEGV at 0x0 in 'boom'");
+    ClientOptions options = options_for(daemon);
+    options.grace = 10ms;
+    auto client = Client::connect(options);
+    REQUIRE(client.has_value());
+    const auto late = client->run(Command::call("counter", "inc").timeout(10ms));
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error().system_error == ETIMEDOUT);
+    CHECK(late.error().what ==
+          "no answer within 20 ms; the command may or may not have been carried out");
+    CHECK(as<int>(client->call("counter", "inc")).value() == 2);
+  }
+
+  TEST_CASE("garbage is a failure of that command; the next one gets a new connection") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 0) return model.play(peer);
+      peer.next_command();
+      peer.say("%0\r\n");
+      peer.next_command();
+      peer.say("HTTP/1.1 400 Bad Request\r\n");
+      peer.await_end();
+    });
+    Client client = connected(daemon);
+    CHECK(client.call("counter", "inc").error().system_error == EPROTO);
+    CHECK(as<int>(client.call("counter", "inc")).value() == 1);
+  }
+
+  TEST_CASE("a daemon with too many clients is tried again, and named when it stays so") {
+    Model model;
+    int refusals = 0;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      if (number > 5) return model.play(peer);
+      peer.next_command();
+      if (number == 1) peer.say("%0\r\n"), peer.next_command();
+      if (number != 1) peer.say("-ERR max number of clients reached\r\n"), ++refusals;
+    });
+    const auto none = Client::connect(options_for(daemon));
+    REQUIRE_FALSE(none.has_value());
+    CHECK(none.error().what == "peeperd refuses the connection: ERR max number of clients reached");
+    Client client = connected(daemon);
+    CHECK(as<int>(client.call("counter", "inc")).value() == 1);
+    CHECK(refusals == 5);
+  }
+
+  TEST_CASE("other commands are sent again only where that is safe") {
+    int asked = 0;
+    FakeDaemon daemon([&](Peer& peer, int) {
+      peer.next_command();
+      peer.say("%0\r\n");
+      if (peer.next_command() != "" && ++asked == 2) peer.say("+done\r\n"), peer.await_end();
+    });
+    {
+      Client client = connected(daemon);
+      CHECK(client.run(Command::words({"SYS", "GET_STATE", "c"}, Repeat::kSafe))->text == "done");
+      CHECK(asked == 2);
+    }
+    {
+      Client client = connected(daemon);
+      const auto killed = client.run(Command::words({"SYS", "KILL", "c"}, Repeat::kNever));
+      REQUIRE_FALSE(killed.has_value());
+      CHECK(killed.error().system_error == ECONNRESET);
+    }
+    CHECK(asked == 3);
+  }
+
+  TEST_CASE(
+      "a retry asks the server for less time, so that it answers before the client gives up") {
+    std::vector<int> times;
+    FakeDaemon daemon([&](Peer& peer, int number) {
+      peer.next_command();
+      peer.say("%0\r\n");
+      times.push_back(std::stoi(Model::value_after("TIMEOUT", peer.next_words())));
+      // So long that most of the time is over.
+      if (number == 0) std::this_thread::sleep_for(600ms);
+      if (number == 1) peer.say("+OK\r\n");
+    });
+    {
+      auto client = Client::connect(options_for(daemon));
+      REQUIRE(client.has_value());
+      CHECK(client->run(Command::call("s", "m").timeout(1000ms)).has_value());
+    }
+    REQUIRE(times.size() == 2);
+    CHECK(times[0] == 1000);
+    CHECK(times[1] >= 1);
+    CHECK(times[1] <= 700);
+  }
+
+  TEST_CASE("a client may be moved") {
+    Model model;
+    FakeDaemon daemon([&](Peer& peer, int) { model.play(peer); });
+    Client first = connected(daemon);
+    Client second = std::move(first);
+    CHECK(as<int>(second.call("counter", "inc")).value() == 1);
   }
 }

@@ -96,9 +96,11 @@ TEST_CASE("a server needs only its name and behaviour") {
   CHECK(server.callback_timeout == 5s);
   CHECK_FALSE(server.init_timeout.has_value());
   CHECK_FALSE(server.hibernate_after.has_value());
+  CHECK(server.dedupe_window == 10'000);
   CHECK(server.mailbox_bytes == 4 * limits::MiB);
   CHECK(server.overflow == Overflow::kBlock);
   CHECK(server.listener == std::vector<std::string>{"log"});
+  CHECK(server.debug.empty());
   CHECK(server.behaviour_place.line == 3);
 }
 
@@ -127,9 +129,15 @@ TEST_CASE("every key of a server is read") {
   CHECK(good_server("shutdown = \"brutal_kill\"").shutdown.kind == Shutdown::Kind::kBrutalKill);
   CHECK(good_server("shutdown = \"infinity\"").shutdown.kind == Shutdown::Kind::kInfinity);
   CHECK(good_server("init_timeout = \"500ms\"").init_timeout == 500ms);
+  CHECK(good_server("hibernate_after = \"1m\"").hibernate_after == 1min);
+  CHECK(good_server("hibernate_after = \"0s\"").hibernate_after == 0ms);
+  CHECK(good_server("dedupe_window = 0").dedupe_window == 0);
+  CHECK(good_server("dedupe_window = 1000000").dedupe_window == 1'000'000);
   CHECK(good_server("mailbox = 131072").mailbox_bytes == 128 * limits::KiB);
   CHECK(good_server("overflow = \"reject\"").overflow == Overflow::kReject);
   CHECK(good_server("listener = []").listener.empty());
+  CHECK(good_server("debug = [\"trace\", \"log\", \"statistics\", \"log\"]").debug ==
+        std::vector{DebugOption::kTrace, DebugOption::kLog, DebugOption::kStatistics});
 }
 
 TEST_CASE("sizes become whole pages") {
@@ -189,6 +197,8 @@ TEST_CASE("a value out of its range is refused with the range") {
   CHECK(mentions(refused("state_size = \"4KiB\""), "from 64KiB to 1TiB"));
   CHECK(mentions(refused("state_size = \"2TiB\""), "from 64KiB to 1TiB"));
   CHECK(mentions(refused("state_size = -1"), "found the integer -1"));
+  CHECK(mentions(refused("dedupe_window = 1000001"), "from 0 to 1000000"));
+  CHECK(mentions(refused("dedupe_window = -1"), "from 0 to 1000000"));
   CHECK(mentions(refused("mailbox = \"2GiB\""), "from 64KiB to 1GiB"));
   CHECK(mentions(refused("init_timeout = \"0s\""), "longer than 0"));
   CHECK(mentions(refused("standby = 9"), "from 0 to 8"));
@@ -200,6 +210,10 @@ TEST_CASE("a word that isn't one of a key's words is refused with all of them") 
   CHECK(refused("overflow = \"drop\"") ==
         "overflow: expected \"block\" or \"reject\", found \"drop\"");
   CHECK(mentions(refused("restart = \"\""), "found \"\""));
+  CHECK(refused("debug = [\"trace\", \"all\"]") ==
+        "debug: expected \"trace\", \"log\" or \"statistics\", found \"all\"");
+  CHECK(mentions(refused("debug = \"trace\""), "an array of \"trace\", \"log\" or"));
+  CHECK(mentions(refused("debug = [1]"), "found the integer 1"));
   CHECK(mentions(refused_in_daemon("log_level = \"loud\""), "\"trace\", \"debug\""));
 }
 
@@ -208,8 +222,8 @@ TEST_CASE("a key whose feature isn't built is refused unless it has its default"
         "key 'standby' is not supported yet by this version; leave it at 1");
   for (const char* line :
        {"standby = 0", "strategy = \"rest_for_one\"", "auto_shutdown = \"any_significant\"",
-        "on_crash = \"retry\"", "callback_timeout = \"1s\"", "callback_timeout = 0",
-        "hibernate_after = \"1m\"", "listener = [\"other\"]", "listener = [\"log\", \"log\"]"}) {
+        "callback_timeout = \"1s\"", "callback_timeout = 0", "listener = [\"other\"]",
+        "listener = [\"log\", \"log\"]"}) {
     CHECK(mentions(refused(line), "not supported yet by this version; leave it at "));
   }
   CHECK(mentions(refused_in_daemon("strategy = \"one_for_all\""), "leave it at \"one_for_one\""));

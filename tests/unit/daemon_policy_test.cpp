@@ -162,6 +162,15 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
     bool worker_ending = false;
     bool keeper_ending = false;
     int announced = 0;
+    // The code change, as whoever asked for it sees it.
+    bool upgrading = false;
+    bool new_code_begun = false;  // and not yet ready, nor given up
+    bool new_code_committed = false;
+    const auto end_upgrade = [&](bool new_code_goes_on) {
+      REQUIRE(upgrading);  // each is answered once
+      if (new_code_goes_on) REQUIRE(new_code_begun);
+      upgrading = new_code_begun = new_code_committed = false;
+    };
     const auto perform = [&](Event event) {
       for (const Action action : on_event(life, event, kStartOfTime)) switch (action) {
           case Action::kLaunchKeeper:
@@ -169,7 +178,13 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
             keeper = true;
             asked = keeper_ending = false;
             break;
+          case Action::kLaunchUpgraded:
+            REQUIRE(upgrading);
+            REQUIRE_FALSE(new_code_begun);  // tried once
+            new_code_begun = true;
+            [[fallthrough]];
           case Action::kLaunchWorker:
+            if (action == Action::kLaunchWorker) REQUIRE_FALSE(new_code_begun);
             REQUIRE_FALSE(worker);
             REQUIRE(keeper);
             worker = true;
@@ -180,6 +195,21 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
             REQUIRE_FALSE(worker);  // nobody repairs what somebody may still write
             asked = true;
             break;
+          case Action::kUpgraded:
+            REQUIRE(worker);
+            end_upgrade(true);
+            break;
+          case Action::kUpgradeKept:
+            REQUIRE(new_code_committed);
+            end_upgrade(true);
+            break;
+          case Action::kUpgradeUndone:
+            REQUIRE_FALSE((new_code_committed && life.goal == Goal::kRun));
+            end_upgrade(false);
+            break;
+          case Action::kHandOver:
+            REQUIRE(upgrading);
+            [[fallthrough]];
           case Action::kStopWorker:
           case Action::kKillWorker:
             REQUIRE(worker);
@@ -195,11 +225,12 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
           case Action::kAnnounceStopped:
             REQUIRE_FALSE(keeper);
             REQUIRE_FALSE(worker);
+            REQUIRE_FALSE(upgrading);
             if (action == Action::kAnnounceStopped) ++announced;
         }
     };
     const auto any_event = [&](bool only_progress) {
-      const auto choice = random() % 10;
+      const auto choice = random() % 12;
       if (choice == 0 && keeper && life.keeper == KeeperStage::kStarting) {
         perform({kKeeperAttached});
       } else if (choice == 1 && asked) {
@@ -210,7 +241,9 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
         perform({kKeeperDied});
       } else if (choice == 3 && worker && (worker_ending || !only_progress)) {
         worker = false;
-        perform({kWorkerDied, false, random() % 2 == 0});
+        const bool commits = new_code_begun && random() % 3 == 0;
+        new_code_committed = commits;
+        perform({kWorkerDied, false, random() % 2 == 0, commits});
       } else if (choice == 4 && worker && !only_progress) {
         perform({kWorkerReady});
       } else if (choice == 5 && worker && !only_progress) {
@@ -220,6 +253,15 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
       } else if (choice == 7 && retry) {
         retry = false;
         perform({kRetry});
+      } else if (choice == 8 && !only_progress && !upgrading && life.goal == Goal::kRun) {
+        upgrading = true;
+        perform({kUpgrade});
+      } else if (choice == 9 && upgrading) {
+        perform({kUpgradeTimeout});
+      } else if (choice == 10 && worker && life.worker == WorkerStage::kStarting &&
+                 random() % 8 == 0) {
+        worker = false;
+        perform({kWorkerLaunchFailed});
       }
     };
     perform({kStart});
@@ -292,8 +334,11 @@ TEST_CASE("only a message is ever judged") {
   using segment::Verdict;
   for (const auto observed : {Observed::kSeen, Observed::kNobodySaw})
     for (const auto channel : {Channel::kNone, Channel::kInit, Channel::kTerminate})
-      CHECK(judge(channel, 1, observed) == Verdict::kNothing);
-  CHECK(judge(Channel::kMailbox, 1, Observed::kSeen) == Verdict::kDrop);
-  CHECK(judge(Channel::kMailbox, 1, Observed::kNobodySaw) == Verdict::kRunAgain);
-  CHECK(judge(Channel::kMailbox, 3, Observed::kNobodySaw) == Verdict::kDrop);
+      CHECK(judge(channel, 1, observed, 0) == Verdict::kNothing);
+  CHECK(judge(Channel::kMailbox, 1, Observed::kSeen, 0) == Verdict::kDrop);
+  CHECK(judge(Channel::kMailbox, 1, Observed::kNobodySaw, 0) == Verdict::kRunAgain);
+  CHECK(judge(Channel::kMailbox, 3, Observed::kNobodySaw, 0) == Verdict::kDrop);
+  CHECK(judge(Channel::kTimer, 2, Observed::kSeen, 2) == Verdict::kRunAgain);
+  CHECK(judge(Channel::kTimer, 3, Observed::kSeen, 2) == Verdict::kDrop);
+  CHECK(judge(Channel::kContinue, 2, Observed::kNobodySaw, 1) == Verdict::kRunAgain);
 }

@@ -104,8 +104,15 @@ class HeapWorker {
   static void touch(const void* memory, std::size_t bytes) {
     current_->guard_->touch(memory, bytes);
   }
-  static constexpr abi::Host kHost{sizeof(abi::Host), abi::kSdkVersion, &allocate, &deallocate,
-                                   &touch};
+  static constexpr abi::Host kHost = [] {
+    abi::Host host{};
+    host.size = sizeof host;
+    host.sdk_version = abi::kSdkVersion;
+    host.allocate = &allocate;
+    host.deallocate = &deallocate;
+    host.touch = &touch;
+    return host;
+  }();
 
   TestSegment made_;  // the keeper's mapping
   std::uint32_t break_even_;

@@ -3,15 +3,12 @@
 #include <boost/version.hpp>
 #include <atomic>
 #include <cstdint>
-#include <new>
 #include <stdexcept>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "peeper/containers.hpp"
 #include "peeper/server.hpp"
+#include "sdk_test_driver.hpp"
 #include "sdk_test_heap.hpp"
 #include "sdk_test_message.hpp"
 
@@ -21,6 +18,7 @@ using peeper::Message;
 using peeper::Result;
 using peeper::abi::Action;
 using peeper::abi::MessageKind;
+using peeper::test::Driver;
 using peeper::test::TestMessage;
 
 // Has every callback; State can be neither copied nor moved.
@@ -74,62 +72,6 @@ struct Values {
   static const peeper::map<peeper::string, int>& handle_call(const Message&, const State& state) {
     return state.visits;
   }
-};
-
-// Drives a behaviour as a worker does.
-template <class B>
-class Driver {
- public:
-  explicit Driver(std::vector<std::string> init = {})
-      : memory_(peeper::detail::allocate(table_.state.size, table_.state.alignment)) {
-    const auto bytes = peeper::test::as_bytes(init);
-    try {
-      table_.init(object_, memory_, bytes.data(), bytes.size(), false);
-    } catch (...) {
-      table_.destroy(object_);
-      throw;
-    }
-  }
-  Driver(const Driver&) = delete;
-  Driver& operator=(const Driver&) = delete;
-  ~Driver() { table_.destroy(object_); }
-
-  Action run(MessageKind kind, std::string_view name, std::vector<std::string> arguments = {}) {
-    reply.clear();
-    reason.clear();
-    TestMessage message(kind, name, std::move(arguments));
-    message.message.from = {77, 1, 0};
-    const peeper::abi::Sink sink{this, &write, &stop_reason};
-    return table_.handle(object_, memory_, &message.message, &sink);
-  }
-
-  std::string shown() {
-    reply.clear();
-    const peeper::abi::Sink sink{this, &write, &stop_reason};
-    table_.format_state(object_, memory_, &sink);
-    return reply;
-  }
-
-  void terminate(std::string_view why) {
-    table_.terminate(object_, memory_, {why.data(), why.size()});
-  }
-
-  typename B::State& state() { return *static_cast<typename B::State*>(memory_); }
-
-  std::string reply;
-  std::string reason;
-
- private:
-  static void write(void* self, const char* data, std::size_t size) {
-    static_cast<Driver*>(self)->reply.append(data, size);
-  }
-  static void stop_reason(void* self, const char* data, std::size_t size) {
-    static_cast<Driver*>(self)->reason.assign(data, size);
-  }
-
-  const peeper::abi::Behaviour& table_ = *peeper::detail::behaviour_table<B>();
-  void* object_ = table_.create();
-  void* memory_;
 };
 
 }  // namespace
@@ -194,10 +136,17 @@ TEST_CASE("a callback that is not there is unhandled") {
   peeper::test::TestHeap heap;
   Driver<Least> least;
   CHECK(least.state() == 4);
-  for (const auto kind : {MessageKind::kCall, MessageKind::kCast, MessageKind::kInfo}) {
+  for (const auto kind :
+       {MessageKind::kCall, MessageKind::kCast, MessageKind::kInfo, MessageKind::kAnswer}) {
     CHECK(least.run(kind, "any") == Action::kUnhandled);
   }
-  least.terminate("normal");
+  const peeper::abi::Behaviour& table = *peeper::detail::behaviour_table<Least>();
+  CHECK((table.start == nullptr));
+  CHECK((table.reads_only == nullptr));
+  CHECK((table.handle_continue == nullptr));
+  CHECK((table.terminate == nullptr));
+  CHECK((table.code_changes == nullptr));
+  CHECK(table.code_change_count == 0);
   CHECK(least.shown() == ":4\r\n");
 }
 
@@ -211,7 +160,7 @@ TEST_CASE("exceptions of callbacks and of the sink pass through") {
 
   const peeper::abi::Sink full_sink{
       nullptr, [](void*, const char*, std::size_t) { throw std::length_error("too large"); },
-      nullptr};
+      nullptr, nullptr};
   const TestMessage message(MessageKind::kCall, "state", {});
   const auto& table = *peeper::detail::behaviour_table<Full>();
   void* object = table.create();

@@ -2,12 +2,16 @@
 
 #include <atomic>
 #include <bitset>
+#include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <cstdint>
 #include <string>
 
 #include "peeper/containers.hpp"
 #include "peeper/format_state.hpp"
+#include "peeper/handles.hpp"
+#include "peeper/state_check.hpp"
+#include "peeper/value.hpp"
 #include "sdk_test_heap.hpp"
 
 namespace shown {
@@ -21,8 +25,33 @@ class Secret {
   int code_;
 };
 
+// Described: seen in spite of its private members, and of its base.
+struct Named {
+  std::int64_t id = 1;
+};
+BOOST_DESCRIBE_STRUCT(Named, (), (id))
+
+class Account : public Named {
+ public:
+  Account() = default;
+
+ private:
+  int balance_ = 5;
+  int limits_[2] = {1, 2};
+
+  BOOST_DESCRIBE_CLASS(Account, (Named), (), (), (balance_, limits_))
+};
+
+struct Login {
+  std::int64_t user = 7;
+  std::int64_t password = 1234;
+};
+BOOST_DESCRIBE_STRUCT(Login, (), (user))
+
 }  // namespace shown
 
+template <>
+inline constexpr bool peeper::lives_in_heap<shown::Account> = true;
 template <>
 inline constexpr bool peeper::lives_in_heap<shown::Secret> = true;
 
@@ -60,7 +89,7 @@ std::string shown_as(const T& state) {
                                [](void* context, const char* data, std::size_t size) {
                                  static_cast<std::string*>(context)->append(data, size);
                                },
-                               nullptr};
+                               nullptr, nullptr};
   peeper::format_state(state, sink);
   return out;
 }
@@ -87,6 +116,41 @@ TEST_CASE("a state is shown as a map by the names of its members") {
   const std::string text = shown_as(state);
   CHECK(contains(text, "favourite\r\n$30\r\n-> (anonymous namespace)::Item\r\n"));
   CHECK(contains(text, "owned\r\n%2\r\n$5\r\nprice"));
+}
+
+TEST_CASE("a described class is shown as it describes itself") {
+  peeper::check_state<shown::Account>();
+  const std::string account =
+      "%3\r\n$2\r\nid\r\n:1\r\n$8\r\nbalance_\r\n:5\r\n"
+      "$7\r\nlimits_\r\n*2\r\n:1\r\n:2\r\n";
+  CHECK(shown_as(shown::Account{}) == account);
+  CHECK(peeper::Value(shown::Account{}).bytes() == account);
+  CHECK(shown_as(shown::Login{}) == "%1\r\n$4\r\nuser\r\n:7\r\n");
+}
+
+TEST_CASE("callers, timers and references may be kept in a state and are shown") {
+  struct Kept {
+    peeper::From from{.request = 1, .server = 2, .epoch = 3};
+    peeper::Timer timer{4};
+    peeper::Reference reference{5};
+  };
+  peeper::check_state<Kept>();
+  CHECK(shown_as(Kept{}) ==
+        "%3\r\n$4\r\nfrom\r\n%4\r\n$7\r\nrequest\r\n:1\r\n$6\r\nserver\r\n:2\r\n"
+        "$5\r\nepoch\r\n:3\r\n$8\r\nreserved\r\n:0\r\n"
+        "$5\r\ntimer\r\n%1\r\n$6\r\nnumber\r\n:4\r\n"
+        "$9\r\nreference\r\n%1\r\n$6\r\nnumber\r\n:5\r\n");
+
+  peeper::test::TestHeap heap;
+  peeper::unordered_map<peeper::Reference, int> asked;
+  peeper::map<peeper::Timer, int> timers;
+  peeper::set<peeper::From> waiting;
+  peeper::check_state<decltype(asked)>();
+  asked[{5}] = 1;
+  timers[{4}] = 1;
+  waiting.insert({.request = 1});
+  CHECK(asked.contains({5}));
+  CHECK_FALSE(asked.contains({4}));
 }
 
 TEST_CASE("a large container is shown in part, with the rest counted") {

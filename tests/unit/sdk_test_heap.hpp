@@ -27,6 +27,12 @@ class TestHeap {
     base_ = map();
     buffer_.emplace(boost::interprocess::create_only, base_, bytes_);
     current_ = this;
+    host_ = {};
+    host_.size = sizeof host_;
+    host_.sdk_version = abi::kSdkVersion;
+    host_.allocate = &allocate;
+    host_.deallocate = &deallocate;
+    host_.touch = &touch;
     detail::attach(&host_);
   }
 
@@ -68,6 +74,9 @@ class TestHeap {
   [[nodiscard]] std::size_t free_bytes() const { return buffer_->get_free_memory(); }
   [[nodiscard]] std::size_t allocations() const { return allocations_; }
 
+  // What containers and callbacks are attached to; the rest of it is null until a test sets it.
+  [[nodiscard]] abi::Host& host() { return host_; }
+
  private:
   void* map() const {
     void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
@@ -85,8 +94,7 @@ class TestHeap {
   static void touch(const void*, std::size_t) {}
 
   static inline TestHeap* current_ = nullptr;
-  static constexpr abi::Host host_{sizeof(abi::Host), abi::kSdkVersion, &allocate, &deallocate,
-                                   &touch};
+  static inline abi::Host host_{};
 
   std::size_t bytes_;
   UniqueFd file_;

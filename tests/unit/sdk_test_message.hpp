@@ -22,11 +22,10 @@ struct TestMessage {
   TestMessage(abi::MessageKind kind, std::string_view message_name,
               std::vector<std::string> message_arguments)
       : name(message_name), texts(std::move(message_arguments)), arguments(as_bytes(texts)) {
-    message = {kind,
-               static_cast<std::uint32_t>(arguments.size()),
-               {name.data(), name.size()},
-               arguments.data(),
-               {}};
+    message.kind = kind;
+    message.argument_count = static_cast<std::uint32_t>(arguments.size());
+    message.name = {name.data(), name.size()};
+    message.arguments = arguments.data();
   }
   TestMessage(const TestMessage&) = delete;
   TestMessage& operator=(const TestMessage&) = delete;

@@ -55,14 +55,17 @@ inline void push(const segment::Segment& segment, segment::MessageType type, std
                  std::vector<std::string_view> strings) {
   segment::Control& control = segment.control();
   const std::uint64_t tail = control.mailbox.tail.load();
-  const std::uint64_t bytes = segment::message_bytes(strings);
+  const std::uint64_t bytes = segment::record_bytes<segment::MessageHead>(strings);
   const auto place = segment::place_record(control.mailbox.head.load(), tail,
                                            segment.mailbox().bytes(), bytes);
   REQUIRE(place.has_value());
   segment.mailbox().write_pad(tail, place->pad);
-  const segment::MessageHead head{static_cast<std::uint32_t>(bytes), type, request,
-                                  control.replies.epoch.load(),
-                                  static_cast<std::uint32_t>(strings.size())};
+  segment::MessageHead head{};
+  head.bytes = static_cast<std::uint32_t>(bytes);
+  head.type = type;
+  head.request = request;
+  head.epoch = control.replies.epoch.load();
+  head.strings = static_cast<std::uint32_t>(strings.size());
   std::memcpy(segment.mailbox().at(place->start), &head, sizeof head);
   segment::write_strings(segment.mailbox().at(place->start) + sizeof head, strings);
   control.mailbox.tail.store(place->end);

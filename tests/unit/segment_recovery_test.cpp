@@ -54,8 +54,11 @@ TEST_CASE("records of any size lie in the ring in one piece and come out in orde
     if (const auto place = place_record(head, tail, 4096, bytes); place && random() % 3 != 0) {
       REQUIRE(place->end - head <= 4096);
       ring.write_pad(tail, place->pad);
-      const MessageHead record{static_cast<std::uint32_t>(bytes), MessageType::kCast, written++, 0,
-                               1};
+      MessageHead record{};
+      record.bytes = static_cast<std::uint32_t>(bytes);
+      record.type = MessageType::kCast;
+      record.request = written++;
+      record.strings = 1;
       std::memcpy(ring.at(place->start), &record, sizeof record);
       tail = place->end;
     } else if (head != tail) {
@@ -221,7 +224,7 @@ TEST_CASE("garbage in a segment is reported with its remedy, not believed") {
   CHECK(has(after([](S s) { s.control().worker.heap_reserved.store(~0ULL); }), "reserved"));
   CHECK(has(after([](S s) { s.control().in_flight.position = 512; }), "isn't in the mailbox"));
   CHECK(has(after([](S s) { std::memset(s.mailbox().at(0), 0xff, 64); }), "isn't in the mailbox"));
-  CHECK(has(after([](S s) { std::memset(s.mailbox().at(24), 0xff, 8); }), "malformed"));
+  CHECK(has(after([](S s) { std::memset(s.mailbox().at(sizeof(MessageHead)), 0xff, 8); }), "malformed"));
 }
 
 TEST_CASE("a death is described by what is known of it") {

@@ -66,6 +66,17 @@ TEST_CASE("a segment is private to its user and has its first memory reserved") 
   CHECK(facts.st_blocks * 512 >= static_cast<long>(kRingsOffset + 4 * 64 * 1024));
 }
 
+TEST_CASE("a segment whose code was changed opens for any behaviour") {
+  const SegmentId id = test::fresh_id();
+  const Wanted other{"other", 64 * 1024, 64 * 1024};
+  (void)TestSegment::make(id, test::small_segment());
+  CHECK(contains(refusal(id, other), "has behaviour 'behaviour'"));
+  TestSegment::make(id, test::small_segment()).header().behaviour[0] = '\0';
+  CHECK(refusal(id, other) == "");
+  CHECK(refusal(id, test::small_segment()) == "");
+  remove_segment(id);
+}
+
 TEST_CASE("what a segment holds is there when it is opened again") {
   const SegmentId id = test::fresh_id();
   {

@@ -56,8 +56,8 @@ Act first_that(Stage& stage, const Make& make,
 }  // namespace
 
 Server counter_server() { return {"counter", 64 * KiB, 4 * KiB, {"41"}}; }
-Server ledger_server() { return {"ledger", 256 * KiB, 4 * KiB, {}}; }
-Server kv_server() { return {"kv", 512 * KiB, 8 * KiB, {}}; }
+Server ledger_server() { return {"ledger", 256 * KiB, 4 * KiB, {}, true}; }
+Server kv_server() { return {"kv", 512 * KiB, 8 * KiB, {}, true}; }
 
 Act increment(Stage& stage) {
   Act act{{"inc"},
@@ -73,9 +73,9 @@ Act increment(Stage& stage) {
 // A page is hot after two faults.
 Act increment_when_hot(Stage& stage) {
   Act act{{"inc"},
-          ":44\r\n",
-          {{"inc"}, {"inc"}},
-          {{{"state"}, ":43\r\n", ":44\r\n"}, {{"inc"}, ":44\r\n", ":45\r\n"}},
+          ":50\r\n",
+          std::vector<Strings>(8, {"inc"}),
+          {{{"state"}, ":49\r\n", ":50\r\n"}, {{"inc"}, ":50\r\n", ":51\r\n"}},
           {}};
   begin(stage);
   end(stage, act);

@@ -153,7 +153,7 @@ void Instance::kill(std::string_view server, Victims victims) {
 }
 
 Talk Instance::talk() const {
-  auto client = Client::connect(socket(), kPatience);
+  auto client = Connection::connect(socket(), kPatience);
   require(client.has_value(), (client ? "" : client.error().what) + "\n" + log());
   Talk talk{*std::move(client)};
   require(talk.reply({"HELLO", "3"}).has_value(), "no answer to HELLO");

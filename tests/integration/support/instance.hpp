@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/client.hpp"
+#include "common/client/connection.hpp"
 #include "process.hpp"
 
 namespace peeper::test {
@@ -21,16 +21,16 @@ std::string text_of(const Result<resp::Reply>& reply);
 // A client whose answers are texts.
 class Talk {
  public:
-  explicit Talk(Client client) : client_(std::move(client)) {}
+  explicit Talk(Connection client) : client_(std::move(client)) {}
   std::string operator()(std::initializer_list<std::string_view> command);
   Result<resp::Reply> reply(std::initializer_list<std::string_view> command);
   void send(std::initializer_list<std::string_view> command);
   void send_raw(std::string_view bytes);
   std::string receive();
-  Client& client() { return client_; }
+  Connection& client() { return client_; }
 
  private:
-  Client client_;
+  Connection client_;
 };
 
 class Instance {

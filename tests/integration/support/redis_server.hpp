@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/client.hpp"
+#include "common/client/connection.hpp"
 #include "common/resp/command.hpp"
 #include "common/resp/reply.hpp"
 #include "process.hpp"
@@ -28,7 +28,7 @@ class RedisServer {
                   directory,
                   (directory / "redis.log").string()}) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!Client::connect(socket_).has_value())
+    while (!Connection::connect(socket_).has_value())
       require(std::chrono::steady_clock::now() < deadline, "redis-server does not start");
   }
 

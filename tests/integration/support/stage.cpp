@@ -70,7 +70,7 @@ void Stage::start_keeper() {
 void Stage::ask_to_recover(const Death& death) {
   const launch::ToKeeper request{launch::Request::kRecover,
                                  static_cast<std::uint32_t>(death.observed), death.wait_status,
-                                 death.incarnation};
+                                 death.incarnation, death.retries};
   require(::send(control_.get(), &request, sizeof request, MSG_NOSIGNAL) == sizeof request,
           "the keeper is gone");
 }
@@ -111,13 +111,17 @@ void Stage::push(const Strings& message) {
   Control& control = segment_->control();
   const std::vector<std::string_view> strings(message.begin(), message.end());
   const std::uint64_t tail = control.mailbox.tail.load();
-  const std::uint64_t bytes = message_bytes(strings);
+  const std::uint64_t bytes = record_bytes<MessageHead>(strings);
   const auto place =
       place_record(control.mailbox.head.load(), tail, segment_->mailbox().bytes(), bytes);
   require(place.has_value(), "the mailbox has no room");
   segment_->mailbox().write_pad(tail, place->pad);
-  const MessageHead head{static_cast<std::uint32_t>(bytes), MessageType::kCall, kRequest,
-                         control.replies.epoch.load(), static_cast<std::uint32_t>(strings.size())};
+  MessageHead head{};
+  head.bytes = static_cast<std::uint32_t>(bytes);
+  head.type = MessageType::kCall;
+  head.request = kRequest;
+  head.epoch = control.replies.epoch.load();
+  head.strings = static_cast<std::uint32_t>(strings.size());
   std::memcpy(segment_->mailbox().at(place->start), &head, sizeof head);
   write_strings(segment_->mailbox().at(place->start) + sizeof head, strings);
   control.mailbox.tail.store(place->end);

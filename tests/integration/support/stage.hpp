@@ -27,6 +27,7 @@ struct Server {
   std::uint64_t state_bytes;
   std::uint64_t ring_bytes;
   Strings arguments;  // of init
+  bool is_asked_first = false;  // its reads_only, before each call
 };
 
 // The caller of each message, as the worker sees it.

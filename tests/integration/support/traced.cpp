@@ -179,10 +179,14 @@ bool Traced::step() {
 }
 
 bool Traced::has_fixed_addresses() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return false;
+#else
   const auto before = static_cast<unsigned long>(::personality(kAsk));
   const bool has = fix_addresses();
   ::personality(before);
   return has;
+#endif
 }
 
 Registers Traced::registers() const {

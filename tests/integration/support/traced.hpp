@@ -49,7 +49,8 @@ class Traced {
   // SIGKILL. Returns the wait status, of this or of an earlier end.
   int kill();
 
-  // False where the machine does not let a program have the same addresses in each run.
+  // False where the machine, or a sanitizer's allocator, does not let a program have the same
+  // addresses in each run.
   static bool has_fixed_addresses();
 
   [[nodiscard]] Registers registers() const;

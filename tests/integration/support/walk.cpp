@@ -17,7 +17,7 @@ using namespace segment;
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kKills = 2;  // starting a program takes many times as long
+constexpr std::size_t kKills = 1;  // starting a program takes many times as long
 #else
 constexpr std::size_t kKills = 10;
 #endif
@@ -25,7 +25,9 @@ constexpr std::size_t kKills = 10;
 // Is the worker in its callback? To be asked before each instruction.
 class Whereabouts {
  public:
-  Whereabouts(const Traced& worker, CodeRange code) : worker_(worker), code_(code) {}
+  // `visits`: how often the worker calls into the behaviour; the last is the callback.
+  Whereabouts(const Traced& worker, CodeRange code, int visits)
+      : worker_(worker), code_(code), visits_(visits) {}
 
   bool in_callback() {
     if (where_ == Where::kAfter) return false;
@@ -36,9 +38,9 @@ class Whereabouts {
       returns_to_ = worker_.return_address();
     } else if (where_ == Where::kInside && now.instruction == returns_to_ &&
                now.stack >= entered_) {
-      where_ = Where::kAfter;
+      where_ = --visits_ > 0 ? Where::kBefore : Where::kAfter;
     }
-    return where_ == Where::kInside;
+    return where_ == Where::kInside && visits_ == 1;
   }
   [[nodiscard]] bool is_behind() const { return where_ == Where::kAfter; }
   [[nodiscard]] std::uint64_t returns_to() const { return returns_to_; }
@@ -46,6 +48,7 @@ class Whereabouts {
  private:
   const Traced& worker_;
   CodeRange code_;
+  int visits_;
   enum class Where { kBefore, kInside, kAfter } where_ = Where::kBefore;
   std::uint64_t entered_ = 0;
   std::uint64_t returns_to_ = 0;
@@ -56,7 +59,8 @@ class Whereabouts {
 template <class Look>
 Length walk(Stage& stage, Look look) {
   Traced& worker = stage.worker();
-  Whereabouts whereabouts{worker, worker.code_of(stage.library())};
+  Whereabouts whereabouts{worker, worker.code_of(stage.library()),
+                          stage.server().is_asked_first ? 2 : 1};
   const std::uint64_t tail = stage.segment().control().mailbox.tail.load();
   Length length;
   while (true) {
