@@ -160,7 +160,7 @@ TEST_CASE("a code_change that throws, crashes, hangs or can't start leaves the o
         std::pair{"evolved_starts_not", "std::runtime_error: no start"}}) {
     const std::string answer =
         talk({"SYS", "CHANGE_CODE", "mine", behaviour, "TIMEOUT", "1000"});
-    CAPTURE(std::string(behaviour));
+    INFO("behaviour " << std::string(behaviour));
     CHECK(answer.starts_with("-ERR code change failed: "));
     CHECK(answer.find(cause) != std::string::npos);
     CHECK(answer.ends_with("; the old code goes on"));
