@@ -45,8 +45,9 @@ Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_st
   const Entry* entry = find(arguments[0]);
   const bool is_refused = is_refused_while_subscribed(session, entry);
   if (entry == nullptr) {
-    if (!session.used.empty() && !is_refused)
-      return run_call(session, session.used, {.type = MessageType::kCall, .strings = arguments},
+    const std::string& used = session.used.empty() ? used_ : session.used;
+    if (!used.empty() && !is_refused)
+      return run_call(session, used, {.type = MessageType::kCall, .strings = arguments},
                       deadline_start + limits::kCallTimeout);
     session.reply(error_value("ERR unknown command " + quoted(arguments[0]) +
                               "; COMMAND lists those there are, USE makes a server's messages "

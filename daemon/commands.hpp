@@ -38,8 +38,10 @@ struct DaemonFacts {
 
 class Commands {
  public:
-  Commands(Servers& servers, Subscriptions& subscriptions, DaemonFacts& facts)
-      : servers_(servers), subscriptions_(subscriptions), facts_(facts) {}
+  // `used`: the server that a connection uses until it says USE itself; empty: none.
+  Commands(Servers& servers, Subscriptions& subscriptions, DaemonFacts& facts,
+           std::string used = {})
+      : servers_(servers), subscriptions_(subscriptions), facts_(facts), used_(std::move(used)) {}
 
   using Arguments = std::span<const std::string_view>;
   // `deadline_start`: when the command was first tried; the timeout of a call counts from then.
@@ -94,6 +96,7 @@ class Commands {
   Servers& servers_;
   Subscriptions& subscriptions_;
   DaemonFacts& facts_;
+  const std::string used_;
 };
 
 }  // namespace peeper::daemon

@@ -43,7 +43,7 @@ class Runtime {
   Subscriptions subscriptions_;
   Servers servers_{subscriptions_};
   DaemonFacts facts_;
-  Commands commands_{servers_, subscriptions_, facts_};
+  Commands commands_{servers_, subscriptions_, facts_, config_.daemon.use};
   Listener listener_;
   bool stopping_ = false;
 };

@@ -96,6 +96,8 @@ void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mist
   section.read_word("strategy", daemon.strategy);
   section.read_count("max_restarts", {0, kMostRestarts}, daemon.max_restarts);
   section.read_seconds("max_seconds", daemon.max_seconds);
+  section.read_text("use", parse_server_name, daemon.use);
+  daemon.use_place = section.place("use");
   refuse_unsupported(section, daemon, unsupported_in_daemon());
   section.report_unknown_keys();
 }
@@ -170,6 +172,16 @@ void read_servers(Section& root, std::vector<ServerSection>& servers, Mistakes& 
   }
 }
 
+void refuse_unknown_server(const Config& config, Mistakes& mistakes) {
+  const DaemonSection& daemon = config.daemon;
+  if (daemon.use.empty() ||
+      std::ranges::find(config.servers, daemon.use, &ServerSection::name) != config.servers.end())
+    return;
+  mistakes.push_back({daemon.use_place.line, daemon.use_place.column,
+                      "use: expected the name of a [[server]] in this file, found " +
+                          in_quotes(daemon.use)});
+}
+
 void read_root(const toml::table& table, Config& config, Mistakes& mistakes) {
   Section root(table, "the file", mistakes);
   if (const toml::node* node = root.find("daemon")) {
@@ -180,6 +192,7 @@ void read_root(const toml::table& table, Config& config, Mistakes& mistakes) {
     }
   }
   read_servers(root, config.servers, mistakes);
+  refuse_unknown_server(config, mistakes);
   root.report_unknown_keys();
 }
 
