@@ -9,6 +9,15 @@ namespace peeper::launch {
 // File descriptors a child finds open.
 inline constexpr int kBellFd = 3;     // worker: the daemon's eventfd
 inline constexpr int kControlFd = 3;  // keeper: a SOCK_SEQPACKET socket to the daemon
+inline constexpr int kStandbyFd = 4;  // standby: a SOCK_SEQPACKET socket to the daemon
+
+// --- Daemon and standby --------------------------------------------------------------------------
+// The one packet there is, daemon to standby: from here on it is the worker. The end of the stream
+// instead: it isn't needed any more.
+struct Activate {
+  std::uint32_t incarnation;
+};
+static_assert(std::is_trivially_copyable_v<Activate> && sizeof(Activate) == 4);
 
 // --- Daemon and keeper, one struct a packet ------------------------------------------------------
 // The keeper says kAttached once it holds the segment. The daemon then asks it to recover whenever
@@ -25,8 +34,9 @@ struct ToKeeper {
   std::int32_t wait_status;
   std::uint32_t incarnation;  // of the worker that died
   std::uint32_t retries;      // of the message in flight
+  std::uint32_t allowed_ms;   // callback_timeout, where the worker hung
 };
-static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 20);
+static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 24);
 
 enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made

@@ -24,6 +24,7 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .text("state", facts.state)
       .number_or_null("worker", facts.worker_pid)
       .number_or_null("keeper", facts.keeper_pid)
+      .number_or_null("standby", facts.standby_pid)
       .number("incarnation", facts.incarnation)
       .number("crashes", static_cast<std::int64_t>(facts.crashes))
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
@@ -59,7 +60,7 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
-                      "[worker|keeper] [SIGNAL] | SYS CHANGE_CODE server path [TIMEOUT ms] | "
+                      "[worker|keeper|standby] [SIGNAL] | SYS CHANGE_CODE server path [TIMEOUT ms] | "
                       "SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
                       "SYS LOG server [on|off|events]"));
   return Outcome::kDone;
@@ -112,18 +113,20 @@ Outcome Commands::sys_kill(Session& session, Arguments arguments) {
   std::string_view who = "worker";
   std::string_view signal_word = "KILL";
   Arguments rest = arguments.subspan(3);
-  if (!rest.empty() && (same_word(rest[0], "worker") || same_word(rest[0], "keeper"))) {
-    if (same_word(rest[0], "keeper")) {
-      role = Role::kKeeper;
-      who = "keeper";
-    }
+  static constexpr std::pair<std::string_view, Role> kRoles[] = {
+      {"worker", Role::kWorker}, {"keeper", Role::kKeeper}, {"standby", Role::kStandby}};
+  for (const auto& [word, of_word] : kRoles) {
+    if (rest.empty() || !same_word(rest[0], word)) continue;
+    role = of_word;
+    who = word;
     rest = rest.subspan(1);
+    break;
   }
   if (!rest.empty()) signal_word = rest[0];
   const int number = segment::signal_number(signal_word);
   if (rest.size() > 1 || number == 0)
     session.reply(error_value("BADARG no signal " + quoted(signal_word) +
-                              "; usage: SYS KILL server [worker|keeper] [SIGNAL]"));
+                              "; usage: SYS KILL server [worker|keeper|standby] [SIGNAL]"));
   else if (!server->signal(role, number))
     session.reply(error_value("DOWN " + server->name() + ": it has no " + std::string(who) +
                               " now"));

@@ -43,7 +43,8 @@ void advance_to_run(Lifecycle& life, Actions& actions) {
 }
 
 // While it shall not: the next thing that is still there. The last recovery is for the caller of
-// the message in flight.
+// the message in flight, and for replies between their commit and their ring; if there is no keeper
+// for it, one is started, once.
 void advance_to_end(Lifecycle& life, Actions& actions) {
   if (life.worker != WorkerStage::kNone) {
     if (!std::exchange(life.ending_worker, true))
@@ -60,10 +61,17 @@ void advance_to_end(Lifecycle& life, Actions& actions) {
       }
       return;
     case KeeperStage::kStarting:
+      if (life.owes_recovery && !life.ending_keeper) return;
       if (!std::exchange(life.ending_keeper, true)) actions.push_back(Action::kStopKeeper);
       return;
     case KeeperStage::kRecovering: return;
     case KeeperStage::kNone:
+      if (life.owes_recovery && !std::exchange(life.tried_last, true)) {
+        life.keeper = KeeperStage::kStarting;
+        life.ending_keeper = false;
+        actions.push_back(Action::kLaunchKeeper);
+        return;
+      }
       if (!std::exchange(life.announced, true))
         actions.push_back(life.goal == Goal::kStop ? Action::kAnnounceStopped
                                                    : Action::kAnnounceDown);
@@ -114,6 +122,7 @@ void on_worker_ready(Lifecycle& life, Actions& actions) {
 void on_worker_died(Lifecycle& life, const Event& event, Instant now) {
   life.worker = WorkerStage::kNone;
   life.recovered = false;
+  life.owes_recovery = true;
   switch (life.upgrade) {
     case UpgradeStage::kStarting:
       life.upgrade = event.committed ? UpgradeStage::kKept : UpgradeStage::kUndone;
@@ -139,6 +148,7 @@ void on_recovered(Lifecycle& life, const Event& event, Actions& actions) {
   if (life.keeper != KeeperStage::kRecovering) return;
   life.keeper = KeeperStage::kIdle;
   life.recovered = true;
+  life.owes_recovery = false;
   if (life.goal != Goal::kRun) return;
   switch (life.upgrade) {
     // Who refused was the new code, and the old one goes on; or the old one, and the new one may do
@@ -177,8 +187,10 @@ void on_launch_failed(Lifecycle& life, EventType what, Instant now, Actions& act
   if (what == EventType::kKeeperLaunchFailed) {
     life.keeper = KeeperStage::kNone;
   } else {
+    // Not "it never ran": a process that could not be watched is killed, and was one until then.
     life.worker = WorkerStage::kNone;
-    life.recovered = true;  // it never ran
+    life.recovered = false;
+    life.owes_recovery = true;
   }
   if (of_new_code && life.goal == Goal::kRun)
     end_upgrade(life, Action::kUpgradeUndone, actions);
@@ -192,6 +204,12 @@ void on_launch_failed(Lifecycle& life, EventType what, Instant now, Actions& act
 
 }  // namespace
 
+StandbyWish standby_wish(const Lifecycle& life) {
+  if (life.goal != Goal::kRun || life.upgrade != UpgradeStage::kNone) return StandbyWish::kNone;
+  return life.worker == WorkerStage::kReady && !life.ending_worker ? StandbyWish::kPrepare
+                                                                   : StandbyWish::kKeep;
+}
+
 Actions on_event(Lifecycle& life, Event event, Instant now) {
   Actions actions;
   switch (event.type) {
@@ -199,6 +217,7 @@ Actions on_event(Lifecycle& life, Event event, Instant now) {
       life.goal = Goal::kRun;
       life.down_reason = DownReason::kNone;
       life.announced = false;
+      life.tried_last = false;
       life.intensity.forget();
       break;
     case EventType::kStop:

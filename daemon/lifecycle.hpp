@@ -105,6 +105,8 @@ struct Lifecycle {
   WorkerStage worker = WorkerStage::kNone;
   DownReason down_reason = DownReason::kNone;
   bool recovered = false;        // since the last worker died
+  bool owes_recovery = false;    // a worker ran, and what it left is not yet recovered
+  bool tried_last = false;       // a keeper was started for that though the server ends
   bool ending_worker = false;    // asked to stop, or killed
   bool ending_keeper = false;
   bool pausing = false;          // after a failed launch
@@ -114,5 +116,13 @@ struct Lifecycle {
 };
 
 [[nodiscard]] Actions on_event(Lifecycle& life, Event event, Instant now);
+
+// What of spare workers there shall be.
+enum class StandbyWish {
+  kNone,     // they would have the code of before, or nothing to do any more
+  kKeep,     // those there are: there is no worker that is ready, so that one is needed soon
+  kPrepare,  // as many as are configured, behind the worker
+};
+[[nodiscard]] StandbyWish standby_wish(const Lifecycle& life);
 
 }  // namespace peeper::daemon

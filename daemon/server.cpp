@@ -50,16 +50,21 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       worker_timer_(loop),
       retry_timer_(loop),
       upgrade_timer_(loop),
+      watchdog_timer_(loop),
       call_timer_(loop),
       exchange_(exchange),
+      standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
-             [](std::string_view line) { spdlog::info("{}", line); }) {}
+             [](std::string_view line) { spdlog::info("{}", line); }) {
+  if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+}
 
 Server::~Server() = default;
 
 void Server::start(std::function<void()> settled) {
   settled_ = std::move(settled);
   watch_bell();
+  watch_callbacks();
   happen({EventType::kStart});
 }
 
@@ -70,6 +75,7 @@ void Server::stop(std::function<void()> stopped) {
 
 void Server::happen(Event event) {
   for (const Action action : on_event(life_, event, std::chrono::steady_clock::now())) act(action);
+  standbys_.tend(standby_wish(life_));
 }
 
 void Server::act(Action action) {
@@ -87,6 +93,7 @@ void Server::act(Action action) {
     case Action::kUpgradeUndone:
     case Action::kUpgradeKept: return end_upgrade(action);
     case Action::kStopWorker:
+      if (!worker_) return;  // its failed launch is about to be told
       if (rings_)
         rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                            std::memory_order_release);
@@ -95,7 +102,7 @@ void Server::act(Action action) {
         case config::Shutdown::Kind::kTimeout:
           after(worker_timer_, section_.shutdown.timeout, EventType::kWorkerTimeout);
           break;
-        case config::Shutdown::Kind::kInfinity: worker_timer_.cancel(); break;
+        case config::Shutdown::Kind::kInfinity: disarm(worker_timer_); break;
       }
       worker_->signal(SIGTERM);
       worker_->signal(SIGCONT);  // a stopped one must hear it
@@ -105,7 +112,7 @@ void Server::act(Action action) {
       return;
     case Action::kStopKeeper:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0});
+      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0, 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -118,10 +125,13 @@ void Server::act(Action action) {
 
 void Server::after(asio::steady_timer& timer, std::chrono::milliseconds delay, EventType event) {
   timer.expires_after(delay);
-  timer.async_wait([this, event](boost::system::error_code error) {
-    if (!error) happen({event});
+  timer.async_wait([this, &timer, event](boost::system::error_code error) {
+    // One that was due already when it was set anew or disarmed has no error.
+    if (!error && timer.expiry() <= std::chrono::steady_clock::now()) happen({event});
   });
 }
+
+void Server::disarm(asio::steady_timer& timer) { timer.expires_at(Instant::max()); }
 
 // --- Keeper --------------------------------------------------------------------------------------
 
@@ -167,7 +177,7 @@ void Server::receive_from_keeper() {
 }
 
 void Server::on_keeper_packet(const launch::ToDaemon& packet) {
-  keeper_timer_.cancel();
+  disarm(keeper_timer_);
   switch (packet.event) {
     case launch::Event::kAttached: return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
@@ -228,6 +238,7 @@ bool Server::attach_rings() {
   if (rings_) {
     spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
+    standbys_.end_all();
   }
   courier_.reset();
   rings_.emplace(*std::move(segment));
@@ -246,66 +257,13 @@ void Server::tell_keeper(const launch::ToKeeper& request) {
 
 void Server::on_keeper_exit(int wait_status) {
   keeper_.reset();
-  keeper_timer_.cancel();
+  disarm(keeper_timer_);
   boost::system::error_code ignored;
   control_.close(ignored);
   if (life_.goal == Goal::kRun)
     spdlog::warn("server {}: its keeper ended with status {:#x}; starting another", name(),
                  wait_status);
   happen({EventType::kKeeperDied});
-}
-
-// --- Worker --------------------------------------------------------------------------------------
-
-void Server::launch_worker() {
-  ++incarnation_;
-  LaunchSpec spec{programs_.worker.string(),
-                  {"--instance=" + instance_, "--server=" + name(),
-                   "--library=" + library_.string(),
-                   "--incarnation=" + std::to_string(incarnation_),
-                   "--retries=" + std::to_string(section_.most_retries()),
-                   "--dedupe-window=" + std::to_string(section_.dedupe_window)},
-                  {{bell_.native_handle(), launch::kBellFd}}};
-  if (section_.hibernate_after)
-    spec.arguments.push_back("--hibernate-after=" +
-                             std::to_string(section_.hibernate_after->count()));
-  if (section_.state.named) spec.arguments.push_back("--named");
-  for (const std::string& value : section_.state.values)
-    spec.arguments.push_back("--argument=" + value);
-  const bool is_upgrade = life_.upgrade == UpgradeStage::kStarting;
-  if (is_upgrade) spec.arguments.push_back("--upgrade");
-  rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
-                                                     std::memory_order_release);
-  auto child = Child::launch(loop_, spec, [this](int status) { on_worker_exit(status); });
-  if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
-  worker_ = *std::move(child);
-  spdlog::debug("server {}: worker {} started, incarnation {}", name(), worker_->pid(),
-                incarnation_);
-  if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
-  if (section_.init_timeout && !is_upgrade)  // which has a time of its own
-    after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
-}
-
-void Server::on_worker_exit(int wait_status) {
-  worker_.reset();
-  worker_timer_.cancel();
-  drain();
-  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
-  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
-                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
-                          segment::Phase::kStopped;
-  if (!normal) ++crashes_;
-  last_end_was_normal_ = normal;
-  last_death_ = {launch::Request::kRecover, static_cast<std::uint32_t>(segment::Observed::kSeen),
-                 wait_status, incarnation_, 0};
-  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
-}
-
-bool Server::signal(Role role, int number) {
-  const auto& child = role == Role::kKeeper ? keeper_ : worker_;
-  if (!child) return false;
-  child->signal(number);
-  return true;
 }
 
 // --- Ends ----------------------------------------------------------------------------------------
@@ -315,7 +273,7 @@ void Server::settle_start() {
 }
 
 void Server::announce_down() {
-  drain();
+  drain_to_the_end();
   spdlog::error("server {} is down: {}", name(), down_text());
   fail_calls(down_text() + "; what its mailbox holds is handled when it is back");
   offer_room();
@@ -323,14 +281,18 @@ void Server::announce_down() {
 }
 
 void Server::announce_stopped() {
-  keeper_timer_.cancel();
-  worker_timer_.cancel();
-  retry_timer_.cancel();
-  drain();
+  disarm(keeper_timer_);
+  disarm(worker_timer_);
+  disarm(retry_timer_);
+  disarm(watchdog_timer_);
+  drain_to_the_end();
   fail_calls(down_text());
   offer_room();
   settle_start();
-  if (stopped_) std::exchange(stopped_, {})();
+  standbys_.end_all();
+  standbys_.when_gone([this] {
+    if (stopped_) std::exchange(stopped_, {})();
+  });
 }
 
 std::string Server::down_text() const {
@@ -361,6 +323,7 @@ Server::Facts Server::facts() {
   Facts facts{};
   facts.keeper_pid = keeper_ ? keeper_->pid() : 0;
   facts.worker_pid = worker_ ? worker_->pid() : 0;
+  facts.standby_pid = standbys_.first_pid();
   facts.incarnation = incarnation_;
   facts.crashes = crashes_;
   facts.calls = calls_.size();

@@ -25,7 +25,9 @@
 #include "daemon/lifecycle.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
+#include "daemon/standbys.hpp"
 #include "daemon/upgrade.hpp"
+#include "daemon/watchdog.hpp"
 
 namespace peeper::daemon {
 
@@ -36,7 +38,7 @@ struct Programs {
   config::SearchPath behaviours;
 };
 
-enum class Role { kKeeper, kWorker };
+enum class Role { kKeeper, kWorker, kStandby };
 
 class Server : public Receiver {
  public:
@@ -83,6 +85,7 @@ class Server : public Receiver {
     std::string_view state;  // "starting", "running", "recovering", "upgrading", "down", "stopping"
     int keeper_pid;          // 0: none
     int worker_pid;
+    int standby_pid;         // of the next one
     std::uint32_t incarnation;
     std::uint64_t crashes;
     std::size_t mailbox;     // messages accepted, not committed
@@ -115,7 +118,9 @@ class Server : public Receiver {
   void act(Action action);
 
   void launch_keeper();
+  LaunchSpec worker_spec();
   void launch_worker();
+  void on_worker_ready();
   void launch_failed(EventType event, const Failure& failure);
   void receive_from_keeper();
   void on_keeper_packet(const launch::ToDaemon& packet);
@@ -124,6 +129,8 @@ class Server : public Receiver {
   bool attach_rings();
   void on_keeper_exit(int wait_status);
   void on_worker_exit(int wait_status);
+  void watch_callbacks();
+  void look_at_callback();
   void watch_upgrade();
   void hand_over();
   void launch_upgraded();
@@ -137,12 +144,15 @@ class Server : public Receiver {
   void watch_bell();
   Rings::Push push(const Message& message);
   void drain();
+  Rings::Drain drain_batch();
+  void drain_to_the_end();
   void on_damaged_outbox();
   void deliver(std::uint64_t request, std::string_view value);
   void offer_room();
   void fail_calls(const std::string& error);
   void watch_deadlines();
   void after(boost::asio::steady_timer& timer, std::chrono::milliseconds delay, EventType event);
+  static void disarm(boost::asio::steady_timer& timer);
 
   boost::asio::io_context& loop_;
   const Programs& programs_;
@@ -162,6 +172,7 @@ class Server : public Receiver {
   boost::asio::steady_timer worker_timer_;
   boost::asio::steady_timer retry_timer_;
   boost::asio::steady_timer upgrade_timer_;
+  boost::asio::steady_timer watchdog_timer_;
   boost::asio::steady_timer call_timer_;
   Instant call_timer_at_ = Instant::max();
 
@@ -173,6 +184,9 @@ class Server : public Receiver {
   std::deque<std::weak_ptr<RoomWaiter>> waiting_for_room_;
   bool draining_ = false;
 
+  std::optional<Watchdog> watchdog_;
+  Standbys standbys_;
+  bool was_standby_ = false;  // the worker
   std::optional<Upgrade> upgrade_;
   Debug debug_;
 

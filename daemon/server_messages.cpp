@@ -96,23 +96,34 @@ void Server::watch_bell() {
                        const segment::WorkerStatus& status = rings_->segment().control().worker;
                        if (status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
                            status.phase.load(std::memory_order_acquire) ==
-                               segment::Phase::kReady) {
-                         if (life_.goal == Goal::kRun) worker_timer_.cancel();  // of init
-                         happen({EventType::kWorkerReady});
-                       }
+                               segment::Phase::kReady)
+                         on_worker_ready();
                      }
                      drain();
                      watch_bell();
                    });
 }
 
+Rings::Drain Server::drain_batch() {
+  const auto result = rings_->drain(
+      kDrainBatch,
+      [this](std::uint64_t request, std::string_view value) { deliver(request, value); });
+  courier_->carry();
+  return result;
+}
+
+// There is no worker any more: what was committed reaches its callers before the others are told
+// that nothing will.
+void Server::drain_to_the_end() {
+  if (!rings_) return;
+  while (drain_batch() == Rings::Drain::kMore) {
+  }
+}
+
 void Server::drain() {
   if (!rings_ || draining_) return;
   while (true) {
-    const auto result = rings_->drain(
-        kDrainBatch,
-        [this](std::uint64_t request, std::string_view value) { deliver(request, value); });
-    courier_->carry();
+    const auto result = drain_batch();
     if (result == Rings::Drain::kMore) {
       draining_ = true;
       asio::post(loop_, [this] {

@@ -81,7 +81,10 @@ void Server::end_upgrade(Action how) {
       answer = error_value(undone_text(upgrade));
       if (upgrade.begun) {
         std::swap(library_, upgrade.library);
-        rings_->segment().header().behaviour[0] = upgrade.header_mark;
+        // If the server ends, the new code may still live, and commit: then only the State says
+        // which code fits.
+        if (life_.goal == Goal::kRun)
+          rings_->segment().header().behaviour[0] = upgrade.header_mark;
       }
       if (life_.goal == Goal::kRun)
         spdlog::warn("server {}: {}", name(), undone_text(upgrade));

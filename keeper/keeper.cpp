@@ -87,7 +87,7 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
                        segment_.id().path(),
                    EBUSY};
   const segment::Death death{static_cast<segment::Observed>(request.observed), request.wait_status,
-                             request.incarnation, request.retries};
+                             request.incarnation, request.retries, request.allowed_ms};
   const auto rolled_back = segment::roll_back(segment_);
   if (!rolled_back) return rolled_back.error();
   if (const auto raised = segment_.raise_limit(state_bytes_); !raised) return raised.error();

@@ -7,10 +7,12 @@
 #include <cstdlib>
 
 #include "common/launch.hpp"
+#include "common/segment/death.hpp"
 #include "common/segment/segment.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/runtime.hpp"
+#include "worker/runtime/standby.hpp"
 
 namespace {
 
@@ -21,6 +23,7 @@ struct Options {
   std::string library;
   worker::RuntimeOptions runtime;
   worker::InitArguments arguments;
+  bool standby = false;
 };
 
 Options parse_or_exit(int argc, char** argv) {
@@ -29,7 +32,9 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_option("--instance", options.id.instance)->required();
   app.add_option("--server", options.id.server)->required();
   app.add_option("--library", options.library, "The behaviour's shared object")->required();
-  app.add_option("--incarnation", options.runtime.incarnation)->required();
+  auto* incarnation = app.add_option("--incarnation", options.runtime.incarnation);
+  app.add_flag("--standby", options.standby, "Wait until told to be the worker")
+      ->excludes(incarnation);
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
   app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
   std::int64_t hibernate_after_ms = -1;
@@ -58,16 +63,25 @@ Options parse_or_exit(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = parse_or_exit(argc, argv);
-  ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
+  Options options = parse_or_exit(argc, argv);
+  ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 
   auto opened = segment::Segment::open(options.id, segment::View::kWhole);
   if (!opened) refuse(opened.error().what);
   // Never destroyed, like the runtime: exit(3) in a callback must find everything in place.
   auto& segment = *new segment::Segment{*std::move(opened)};
+  if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
+
+  // What can't be loaded is told by the worker that is started in its stead.
+  Result<const abi::Behaviour*> behaviour = Failure{};
+  if (options.standby) {
+    behaviour = worker::load_behaviour(options.library);
+    if (!behaviour) ::_exit(segment::kExitRefused);
+    options.runtime.incarnation = worker::wait_as_standby(segment, launch::kStandbyFd);
+    ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
+  }
   if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);
-  if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
   segment.close_descriptor();
 
   // From here on the crash record speaks for us.
@@ -75,7 +89,7 @@ int main(int argc, char** argv) {
   segment::WorkerStatus& status = segment.control().worker;
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
-  const auto behaviour = worker::load_behaviour(options.library);
+  if (!behaviour) behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 
   auto& runtime = *new worker::Runtime{segment, **behaviour, launch::kBellFd, options.runtime};

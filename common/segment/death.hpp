@@ -16,6 +16,7 @@ struct Death {
   int wait_status = 0;            // as from waitpid, where seen
   std::uint32_t incarnation = 0;  // of the worker that died
   std::uint32_t retries = 0;      // of the message in flight, as configured
+  std::uint32_t allowed_ms = 0;   // what a callback may take, as configured; where it hung
 };
 
 // A worker's own exit statuses; its record says the rest.
@@ -35,7 +36,7 @@ struct CrashReport {
 [[nodiscard]] CrashReport read_crash(const CrashRecord& record, std::uint32_t incarnation);
 
 // "SIGSEGV at 0x0", "SIGSEGV at 0x7ffc… (stack overflow)", "std::runtime_error: boom",
-// "exit status 3", "SIGKILL". The wait status decides; the record adds what only it can know.
+// "exit status 3", "SIGKILL", "HUNG for more than 5000 ms". The wait status decides; the record adds what only it can know.
 [[nodiscard]] std::string describe(const Death& death, const CrashReport& report);
 
 // Is starting the same worker again useless?

@@ -12,6 +12,7 @@ namespace peeper::segment {
 enum class Observed : std::uint32_t {
   kNobodySaw = 0,  // daemon and worker went together
   kSeen = 1,       // the daemon has the wait status: the message is told its cause
+  kHung = 2,       // as kSeen, and the daemon ended it for a callback that took too long
 };
 
 enum class Verdict : std::uint32_t {

@@ -23,8 +23,6 @@ using S = ServerSection;
 constexpr Unsupported<ServerSection> kInServer[] = {
     {"strategy", is_default<&S::strategy>, "\"one_for_one\""},
     {"auto_shutdown", is_default<&S::auto_shutdown>, "\"never\""},
-    {"standby", is_default<&S::standby>, "1"},
-    {"callback_timeout", is_default<&S::callback_timeout>, "\"5s\""},
     {"listener", listens_only_to_log, "[] or [\"log\"]"},
 };
 

@@ -140,7 +140,7 @@ TEST_CASE("no peeperd is exit code 3") {
 }
 
 TEST_CASE("a peeperd that dies while it is asked is exit code 3") {
-  Instance peeperd{counter_config()};
+  Instance peeperd{counter_config("counter", "callback_timeout = 0")};
   peeperd.start();
   Process asking{{{program("peeper"), "-s", peeperd.socket(), "call", "counter", "hang", "60000"},
                   {},

@@ -206,7 +206,7 @@ TEST_CASE("8 clients pipeline calls while the worker is killed 200 times") {
 }
 
 TEST_CASE("a server that hangs or crashes all the time does not delay another") {
-  Instance peeperd{counter_config("good") + counter_config("bad")};
+  Instance peeperd{counter_config("good") + counter_config("bad", "callback_timeout = 0")};
   peeperd.start();
   Talk talk = peeperd.talk();
   using Clock = std::chrono::steady_clock;
@@ -265,7 +265,7 @@ TEST_CASE("an orderly stop runs terminate, keeps the segments, removes the socke
 }
 
 TEST_CASE("a client waiting when peeperd stops is told so") {
-  Instance peeperd{counter_config("counter", "shutdown = \"brutal_kill\"")};
+  Instance peeperd{counter_config("counter", "shutdown = \"brutal_kill\"\ncallback_timeout = 0")};
   peeperd.start();
   Talk talk = peeperd.talk();
   talk.send({"CALL", "counter", "hang", "60000"});
@@ -277,7 +277,7 @@ TEST_CASE("a client waiting when peeperd stops is told so") {
 }
 
 TEST_CASE("a worker that ignores SIGTERM is killed after its shutdown time") {
-  Instance peeperd{counter_config("counter", "shutdown = \"100ms\"")};
+  Instance peeperd{counter_config("counter", "shutdown = \"100ms\"\ncallback_timeout = 0")};
   peeperd.start();
   Talk talk = peeperd.talk();
   talk.send({"CALL", "counter", "inc_then_hang", "60000"});

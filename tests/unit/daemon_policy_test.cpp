@@ -130,7 +130,62 @@ TEST_CASE("a failed launch is tried again after a pause") {
   (void)after(life, {kKeeperAttached});
   (void)after(life, {kKeeperRecovered});
   CHECK(after(life, {kWorkerLaunchFailed}) == Do{Action::kWaitForRetry});
-  CHECK(after(life, {kRetry}) == Do{Action::kLaunchWorker});
+  // It may have run for a moment.
+  CHECK(after(life, {kRetry}) == Do{Action::kAskRecovery});
+  CHECK(after(life, {kKeeperRecovered}) == Do{Action::kLaunchWorker});
+}
+
+TEST_CASE("standby workers are prepared behind a ready worker and kept through its death") {
+  Lifecycle life = life_with(config::Restart::kPermanent, 2);
+  CHECK(standby_wish(life) == StandbyWish::kNone);
+  (void)after(life, {kStart});
+  CHECK(standby_wish(life) == StandbyWish::kKeep);
+  (void)after(life, {kKeeperAttached});
+  (void)after(life, {kKeeperRecovered});
+  CHECK(standby_wish(life) == StandbyWish::kKeep);
+  (void)after(life, {kWorkerReady});
+  CHECK(standby_wish(life) == StandbyWish::kPrepare);
+  (void)after(life, {kKeeperDied});
+  CHECK(standby_wish(life) == StandbyWish::kPrepare);
+  (void)after(life, {kKeeperAttached});
+  (void)after(life, {kWorkerDied});
+  CHECK(standby_wish(life) == StandbyWish::kKeep);
+  (void)after(life, {kKeeperRecovered});
+  (void)after(life, {kWorkerReady});
+  // They would have the code of before.
+  (void)after(life, {kUpgrade});
+  CHECK(standby_wish(life) == StandbyWish::kNone);
+  (void)after(life, {kWorkerDied, false, true});
+  (void)after(life, {kKeeperRecovered});
+  (void)after(life, {kWorkerReady});
+  CHECK(standby_wish(life) == StandbyWish::kPrepare);
+  (void)after(life, {kStop});
+  CHECK(standby_wish(life) == StandbyWish::kNone);
+}
+
+TEST_CASE("a server that ends is recovered a last time, by a new keeper if there is none") {
+  for (const auto& [stops, keeper_dies] : {std::pair{false, false}, std::pair{false, true},
+                                           std::pair{true, false}, std::pair{true, true}}) {
+    Lifecycle life = life_with(config::Restart::kPermanent, stops ? 5 : 1);
+    bring_up(life);
+    CHECK(after(life, {kKeeperDied}) == Do{Action::kLaunchKeeper});
+    // The second restart is one too many; or the daemon ends meanwhile.
+    CHECK(after(life, {kWorkerDied}).empty());
+    if (stops) CHECK(after(life, {kStop}).empty());
+    if (keeper_dies) CHECK(after(life, {kKeeperDied}) == Do{Action::kLaunchKeeper});
+    CHECK(after(life, {kKeeperAttached}) == Do{Action::kAskRecovery});
+    CHECK(after(life, {kKeeperRecovered}) == Do{Action::kStopKeeper});
+    CHECK(after(life, {kKeeperDied}) ==
+          Do{stops ? Action::kAnnounceStopped : Action::kAnnounceDown});
+  }
+}
+
+TEST_CASE("a last recovery that no keeper survives is given up") {
+  Lifecycle life = life_with(config::Restart::kPermanent, 0);
+  bring_up(life);
+  CHECK(after(life, {kWorkerDied}) == Do{Action::kAskRecovery});
+  CHECK(after(life, {kKeeperDied}) == Do{Action::kLaunchKeeper});
+  CHECK(after(life, {kKeeperDied}) == Do{Action::kAnnounceDown});
 }
 
 TEST_CASE("a stop asks the worker, then the keeper, then says so") {

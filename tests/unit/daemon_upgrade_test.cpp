@@ -99,7 +99,8 @@ TEST_CASE("new code that can't be launched gives way to the old code after a pau
   Server server;
   server.start_new_code();
   CHECK(server.on({kWorkerLaunchFailed}) == Do{Action::kUpgradeUndone, Action::kWaitForRetry});
-  CHECK(server.on({kRetry}) == Do{Action::kLaunchWorker});
+  CHECK(server.on({kRetry}) == Do{Action::kAskRecovery});
+  CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
 }
 
 TEST_CASE("new code that has committed has no way back: its death is one as any other") {

@@ -1,0 +1,145 @@
+// Server's workers: the one that runs, and the spares behind it.
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "common/segment/judgement.hpp"
+#include "daemon/server.hpp"
+
+namespace peeper::daemon {
+namespace {
+
+// Stopped by a signal, or a debugger has it: /proc/PID/status says "T (stopped)", "t (tracing
+// stop)", or who traces it. A process that can't be looked at is held by nobody.
+bool is_held(int pid) {
+  std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("State:")) {
+      const auto state = line.find_first_not_of(" \t", 6);
+      if (state != line.npos && (line[state] == 'T' || line[state] == 't')) return true;
+    } else if (line.starts_with("TracerPid:")) {
+      return line.find_first_not_of(" \t0", 10) != line.npos;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+// What worker and standby have in common.
+LaunchSpec Server::worker_spec() {
+  LaunchSpec spec{programs_.worker.string(),
+                  {"--instance=" + instance_, "--server=" + name(),
+                   "--library=" + library_.string(),
+                   "--retries=" + std::to_string(section_.most_retries()),
+                   "--dedupe-window=" + std::to_string(section_.dedupe_window)},
+                  {{bell_.native_handle(), launch::kBellFd}}};
+  if (section_.hibernate_after)
+    spec.arguments.push_back("--hibernate-after=" +
+                             std::to_string(section_.hibernate_after->count()));
+  if (section_.state.named) spec.arguments.emplace_back("--named");
+  for (const std::string& value : section_.state.values)
+    spec.arguments.push_back("--argument=" + value);
+  return spec;
+}
+
+void Server::launch_worker() {
+  ++incarnation_;
+  if (watchdog_) watchdog_->forget();
+  rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
+                                                     std::memory_order_release);
+  const bool is_upgrade = life_.upgrade == UpgradeStage::kStarting;
+  const auto on_exit = [this](int status) { on_worker_exit(status); };
+  // A standby has the code of before.
+  if (!is_upgrade) worker_ = standbys_.activate(incarnation_, on_exit);
+  was_standby_ = worker_ != nullptr;
+  if (!worker_) {
+    LaunchSpec spec = worker_spec();
+    spec.arguments.push_back("--incarnation=" + std::to_string(incarnation_));
+    if (is_upgrade) spec.arguments.emplace_back("--upgrade");
+    auto child = Child::launch(loop_, spec, on_exit);
+    if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
+    worker_ = *std::move(child);
+  }
+  spdlog::debug("server {}: worker {} {}, incarnation {}", name(), worker_->pid(),
+                was_standby_ ? "activated" : "started", incarnation_);
+  if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
+  if (section_.init_timeout && !is_upgrade)  // which has a time of its own
+    after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
+}
+
+void Server::on_worker_ready() {
+  if (life_.goal == Goal::kRun) disarm(worker_timer_);  // of init
+  if (was_standby_) standbys_.succeeded();
+  happen({EventType::kWorkerReady});
+}
+
+void Server::on_worker_exit(int wait_status) {
+  worker_.reset();
+  disarm(worker_timer_);
+  drain();
+  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
+  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
+                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
+                          segment::Phase::kStopped;
+  if (!normal) ++crashes_;
+  last_end_was_normal_ = normal;
+  const bool hung = watchdog_ && watchdog_->has_struck();
+  last_death_ = {
+      .request = launch::Request::kRecover,
+      .observed =
+          static_cast<std::uint32_t>(hung ? segment::Observed::kHung : segment::Observed::kSeen),
+      .wait_status = wait_status,
+      .incarnation = incarnation_,
+      .retries = 0,  // as configured when the recovery is asked for
+      .allowed_ms = hung ? static_cast<std::uint32_t>(std::min<std::int64_t>(
+                               watchdog_->limit().count(), UINT32_MAX))
+                         : 0};
+  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
+}
+
+// --- The watchdog --------------------------------------------------------------------------------
+
+void Server::watch_callbacks() {
+  if (!watchdog_) return;
+  watchdog_timer_.expires_after(watchdog_->period());
+  watchdog_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    look_at_callback();
+    watch_callbacks();
+  });
+}
+
+// init, handle_start, code_change and terminate have times of their own.
+void Server::look_at_callback() {
+  if (!worker_ || !rings_ || life_.worker != WorkerStage::kReady || life_.ending_worker) return;
+  const segment::Control& control = rings_->segment().control();
+  Watchdog::Seen seen;
+  seen.sequence = control.in_flight.sequence.load(std::memory_order_acquire);
+  seen.started_at = control.in_flight.started_at;
+  const segment::Channel channel = control.in_flight.channel;
+  seen.in_callback =
+      seen.sequence == control.committed.load(std::memory_order_acquire) + 1 &&
+      (channel == segment::Channel::kMailbox || segment::is_kept_in_heap(channel));
+  seen.is_held = seen.in_callback && is_held(worker_->pid());
+  switch (watchdog_->look(seen, std::chrono::steady_clock::now())) {
+    case Watchdog::Verdict::kFine: return;
+    case Watchdog::Verdict::kAbort:
+      spdlog::warn("server {}: worker {} is in a callback for more than {} ms; ending it", name(),
+                   worker_->pid(), watchdog_->limit().count());
+      return worker_->signal(SIGABRT);
+    case Watchdog::Verdict::kKill: return worker_->signal(SIGKILL);
+  }
+}
+
+bool Server::signal(Role role, int number) {
+  if (role == Role::kStandby) return standbys_.signal(number);
+  const auto& child = role == Role::kKeeper ? keeper_ : worker_;
+  if (!child) return false;
+  child->signal(number);
+  return true;
+}
+
+}  // namespace peeper::daemon
