@@ -17,17 +17,9 @@
 #include "common/result.hpp"
 #include "common/segment/layout.hpp"
 #include "common/segment/ring.hpp"
+#include "common/segment/segment_id.hpp"
 
 namespace peeper::segment {
-
-struct SegmentId {
-  std::string instance;
-  std::string server;
-
-  // "peeper.INSTANCE.SERVER": the object's name, and its file's in /dev/shm.
-  [[nodiscard]] std::string name() const { return "peeper." + instance + "." + server; }
-  [[nodiscard]] std::string path() const { return "/dev/shm/" + name(); }
-};
 
 // What a server's configuration asks of its segment.
 struct Wanted {

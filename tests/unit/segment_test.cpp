@@ -141,6 +141,34 @@ TEST_CASE("a damaged header is refused, whatever it says") {
   remove_segment(id);
 }
 
+TEST_CASE("a plan that is off by anything in any field is refused, by the daemon's view too") {
+  // A wild write of the worker's may leave any of these; most would pass a check of bounds only.
+  const TestSegment made{{"behaviour", 1 << 20, 256 * 1024}};
+  Plan& plan = made.segment.header().plans[0];
+  const Plan sound = plan;
+  std::uint64_t fields[sizeof(Plan) / sizeof(std::uint64_t)];
+  const auto opens = [&](View view) { return Segment::open(made.id, view).has_value(); };
+  for (std::size_t field = 0; field < std::size(fields); ++field) {
+    CAPTURE(field);
+    for (const auto change : {+[](std::uint64_t& f) { f *= 8; }, +[](std::uint64_t& f) { f *= 2; },
+                              +[](std::uint64_t& f) { f /= 2; }, +[](std::uint64_t& f) { f = 0; },
+                              +[](std::uint64_t& f) { f += kPageBytes; },
+                              +[](std::uint64_t& f) { f -= kPageBytes; },
+                              +[](std::uint64_t& f) { f += 8; }, +[](std::uint64_t& f) { f = ~f; },
+                              +[](std::uint64_t& f) { f ^= 1ULL << 63; }}) {
+      std::memcpy(fields, &sound, sizeof sound);
+      change(fields[field]);
+      std::memcpy(&plan, fields, sizeof plan);
+      CAPTURE(fields[field]);
+      CHECK_FALSE(opens(View::kRings));
+      CHECK_FALSE(opens(View::kWhole));
+    }
+  }
+  plan = sound;
+  CHECK(opens(View::kRings));
+  CHECK(opens(View::kWhole));
+}
+
 TEST_CASE("a segment whose creation was interrupted is made anew") {
   const SegmentId id = test::fresh_id();
   {

@@ -1,0 +1,51 @@
+#include "common/segment/memory.hpp"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+
+#include "common/segment/plan.hpp"
+
+namespace peeper::segment {
+namespace {
+
+// Heap [from, to), its pages' numbers in the journal, and their images.
+struct Parts {
+  Extent extents[3];
+};
+Parts parts_of(const Plan& plan, std::uint64_t from, std::uint64_t to) {
+  const std::uint64_t entry = sizeof(std::uint32_t);
+  return {{{plan.heap.offset + from, to - from},
+           {plan.journal_index.offset + from / kPageBytes * entry, (to - from) / kPageBytes * entry},
+           {plan.journal_pages.offset + from, to - from}}};
+}
+
+}  // namespace
+
+std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
+
+Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
+  int error = 0;
+  do {
+    error = ::posix_fallocate(fd, static_cast<off_t>(extent.offset),
+                              static_cast<off_t>(extent.bytes));
+  } while (error == EINTR);
+  if (error == 0) return {};
+  struct statvfs space {};
+  std::string free = "an unknown amount";
+  if (::fstatvfs(fd, &space) == 0) free = mib(std::uint64_t{space.f_bavail} * space.f_bsize);
+  return system_failure("no room in /dev/shm for server '" + id.server + "': it needs " +
+                            mib(extent.bytes) + " more and " + free +
+                            " are free; make room there (df -h /dev/shm) or lower state_size",
+                        error);
+}
+
+Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan, std::uint64_t from,
+                                std::uint64_t to) {
+  for (const Extent& part : parts_of(plan, from, to).extents)
+    if (const auto kept = reserve(fd, id, part); !kept) return kept;
+  return {};
+}
+
+}  // namespace peeper::segment

@@ -1,0 +1,26 @@
+// Memory of /dev/shm for the parts of a segment's file: what is reserved can't be missing later.
+// Blocks for as long as the kernel takes to clear pages. Errors are sentences with the remedy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/result.hpp"
+#include "common/segment/layout.hpp"
+#include "common/segment/segment_id.hpp"
+
+namespace peeper::segment {
+
+// "3 MiB", rounded up; for people.
+[[nodiscard]] std::string mib(std::uint64_t bytes);
+
+// posix_fallocate, with the one failure people meet explained. After a failure parts of the extent
+// may have memory.
+[[nodiscard]] Result<void> reserve(int fd, const SegmentId& id, Extent extent);
+
+// The part [from, to) of the heap, and its pages' place in the journal. After a failure parts of it
+// may have memory.
+[[nodiscard]] Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan,
+                                              std::uint64_t from, std::uint64_t to);
+
+}  // namespace peeper::segment
