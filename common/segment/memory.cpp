@@ -48,4 +48,21 @@ Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan, s
   return {};
 }
 
+void release_beyond(int fd, const Plan& plan, std::uint64_t reserved) {
+  for (const Extent& part : parts_of(plan, reserved, plan.heap.bytes).extents) {
+    // The page that the reserved part ends in stays.
+    const std::uint64_t begin = page_up(part.offset);
+    const std::uint64_t end = page_up(part.offset + part.bytes);
+    if (begin >= end) continue;
+    [[maybe_unused]] const int punched =
+        ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(begin),
+                    static_cast<off_t>(end - begin));
+  }
+}
+
+bool is_short_of_memory(const Failure& failure) {
+  return failure.system_error == ENOSPC || failure.system_error == ENOMEM ||
+         failure.system_error == EFBIG;
+}
+
 }  // namespace peeper::segment

@@ -19,8 +19,15 @@ namespace peeper::segment {
 [[nodiscard]] Result<void> reserve(int fd, const SegmentId& id, Extent extent);
 
 // The part [from, to) of the heap, and its pages' place in the journal. After a failure parts of it
-// may have memory.
+// may have memory: see release_beyond().
 [[nodiscard]] Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan,
                                               std::uint64_t from, std::uint64_t to);
+
+// Gives back what heap and journal hold beyond their first `reserved` bytes of heap. Can't fail in
+// a way that matters: what stays is used when the heap grows.
+void release_beyond(int fd, const Plan& plan, std::uint64_t reserved);
+
+// Did it fail because memory was short, so that less of it may be had?
+[[nodiscard]] bool is_short_of_memory(const Failure& failure);
 
 }  // namespace peeper::segment

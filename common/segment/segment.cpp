@@ -157,20 +157,22 @@ Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
   const int fd = descriptor();
   const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
   control().journal.sequence.store(0, std::memory_order_seq_cst);
-  if (const auto sized = resize(larger.total_bytes); !sized) return sized;
-  if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept) return kept;
-  const Extent old_journal = plan_.journal_index;
+  // What was taken for the higher limit goes back, so that the same can be tried again.
+  const auto give_up = [&](Failure failure) -> Result<void> {
+    [[maybe_unused]] const auto ignored = resize(plan_.total_bytes);
+    release_beyond(fd, plan_, reserved);
+    return failure;
+  };
+  if (const auto sized = resize(larger.total_bytes); !sized) return give_up(sized.error());
+  if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept)
+    return give_up(kept.error());
   Header& h = header();
   const std::uint64_t next = 1 - h.current.load(std::memory_order_relaxed);
   h.plans[next] = larger;
   h.current.store(next, std::memory_order_seq_cst);
-  // What is heap now, and not reserved yet, need not hold memory. If this is not reached, or fails,
+  // The old journal is heap now, and not reserved: it need not hold memory. If this is not reached
   // it does, and is used when the heap grows.
-  const std::uint64_t heap_end = larger.heap.offset + larger.heap.bytes;
-  [[maybe_unused]] const int punched =
-      ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(old_journal.offset),
-                  static_cast<off_t>(heap_end - old_journal.offset));
+  release_beyond(fd, larger, reserved);
   return attach(View::kWhole);
 }
 
@@ -295,7 +297,11 @@ Result<void> Segment::reserve_heap(std::uint64_t bytes) {
       return Failure{"segment " + id_.path() + " was removed while in use", ENOENT};
   }
   const int fd = descriptor() < 0 ? again.get_mapping_handle().handle : descriptor();
-  if (const auto kept = reserve_heap_pages(fd, id_, plan_, reserved, bytes); !kept) return kept;
+  if (const auto kept = reserve_heap_pages(fd, id_, plan_, reserved, bytes); !kept) {
+    // The parts before the one that failed.
+    release_beyond(fd, plan_, reserved);
+    return kept;
+  }
   control().worker.heap_reserved.store(bytes, std::memory_order_release);
   return {};
 }

@@ -60,12 +60,13 @@ class Segment {
   void close_descriptor() { object_ = {}; }
 
   // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
-  // missing later. On failure nothing has changed.
+  // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
 
   // Gives the heap a higher limit and maps it anew: pointers into this mapping are void after it.
   // For the keeper, after roll_back(), while there is no worker. Whoever dies in between leaves the
-  // old limit or the new one. No effect if the limit is that high already.
+  // old limit or the new one; after a failure it is the old one, and no more of /dev/shm in use. No
+  // effect if the limit is that high already.
   Result<void> raise_limit(std::uint64_t state_bytes);
 
   [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
