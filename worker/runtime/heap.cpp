@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
-#include "common/check.hpp"
+#include "common/segment/memory.hpp"
+#include "common/segment/plan.hpp"
 #include "worker/runtime/durable.hpp"
 
 namespace peeper::worker {
 namespace {
 
 using segment::kPageBytes;
+using segment::page_up;
 
 constexpr std::uint64_t kRootMagic = 0x7061'6548'7065'6550;  // "PeepHeap"
 
@@ -44,11 +46,9 @@ void* Heap::allocate(std::size_t bytes, std::size_t alignment) {
     return manager().allocate_aligned(bytes, alignment, std::nothrow);
   };
   void* memory = take();
-  if (memory == nullptr) {
-    if (bytes > segment_.heap().size()) grow(bytes);  // throws, before a sum can wrap
-    grow(bytes + alignment + kOverhead);
+  while (memory == nullptr) {
+    grow(bytes, alignment);
     memory = take();
-    PEEPER_CHECK(memory != nullptr, "a grown heap has no room");
   }
   const auto end =
       static_cast<std::uint64_t>(static_cast<std::byte*>(memory) - start()) + bytes;
@@ -58,21 +58,30 @@ void* Heap::allocate(std::size_t bytes, std::size_t alignment) {
 
 void Heap::deallocate(void* memory) noexcept { manager().deallocate(memory); }
 
-void Heap::grow(std::size_t bytes) {
+// By as much as is enough for sure, in the segment's usual steps. Where that is beyond the limit,
+// or /dev/shm has no room for it, by less: what is free at the heap's end counts as well, and only
+// the allocator knows how much that is, so the caller tries, and asks again.
+void Heap::grow(std::uint64_t bytes, std::uint64_t alignment) {
   const std::uint64_t extent = root().extent_bytes;
   const std::uint64_t limit = segment_.heap().size();
-  const auto refuse = [&] {
+  const std::uint64_t free = manager().get_free_memory();
+  // Even if all that is free lay at the end. First, so that no sum below wraps around.
+  const std::uint64_t least = bytes < free + kPageBytes ? kPageBytes : page_up(bytes - free);
+  if (bytes > limit || least > limit - extent)
     throw OutOfStateMemory("out of state memory: state_size = " + std::to_string(limit) +
                            " bytes is reached (raise it)");
-  };
-  if (bytes > limit) refuse();
-  const auto next = segment::next_heap_size(extent, extent + bytes, limit);
-  if (!next) refuse();
-  if (const auto kept = segment_.reserve_heap(*next); !kept)
-    throw OutOfStateMemory("out of state memory: " + kept.error().what);
-  guard_.extend(*next);
-  manager().grow(*next - extent);
-  root().extent_bytes = *next;
+  const std::uint64_t enough = extent + bytes + alignment + kOverhead;
+  std::uint64_t step = segment::next_heap_size(extent, enough, limit).value_or(limit) - extent;
+  while (true) {
+    const auto kept = segment_.reserve_heap(extent + step);
+    if (kept) break;
+    if (step <= least || !segment::is_short_of_memory(kept.error()))
+      throw OutOfStateMemory("out of state memory: " + kept.error().what);
+    step = std::max(least, page_up(step / 2));
+  }
+  guard_.extend(extent + step);
+  manager().grow(step);
+  root().extent_bytes = extent + step;
 }
 
 }  // namespace peeper::worker

@@ -96,7 +96,8 @@ class Heap {
   [[nodiscard]] Buffer::segment_manager& manager() const {
     return *reinterpret_cast<Buffer::segment_manager*>(start() + kManagerOffset);
   }
-  void grow(std::size_t bytes);
+  // For a block that found no room. Throws OutOfStateMemory.
+  void grow(std::uint64_t bytes, std::uint64_t alignment);
 
   static constexpr std::uint64_t kManagerOffset = 1024;
 
