@@ -104,6 +104,7 @@ class HeapWorker {
   static void touch(const void* memory, std::size_t bytes) {
     current_->guard_->touch(memory, bytes);
   }
+  static bool heap_is_sane() { return current_->heap_->is_sane(); }
   static constexpr abi::Host kHost = [] {
     abi::Host host{};
     host.size = sizeof host;
@@ -111,6 +112,7 @@ class HeapWorker {
     host.allocate = &allocate;
     host.deallocate = &deallocate;
     host.touch = &touch;
+    host.heap_is_sane = &heap_is_sane;
     return host;
   }();
 

@@ -1,6 +1,7 @@
 #include "worker/runtime/heap.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "common/segment/memory.hpp"
 #include "common/segment/plan.hpp"
@@ -17,6 +18,17 @@ constexpr std::uint64_t kRootMagic = 0x7061'6548'7065'6550;  // "PeepHeap"
 // What a block may need beyond its own bytes: the allocator's headers.
 constexpr std::uint64_t kOverhead = 256;
 
+// What lies before each block, given out or free: rbtree_best_fit's SizeHolder, which is private.
+// Sizes are in units of the alignment, the head included. `previous` only counts where the block
+// before is free.
+struct BlockHead {
+  std::uint64_t previous;
+  std::uint64_t size : 62;
+  std::uint64_t is_previous_taken : 1;
+  std::uint64_t is_taken : 1;
+};
+static_assert(sizeof(BlockHead) == 16);
+
 }  // namespace
 
 bool Heap::is_formatted() const {
@@ -27,6 +39,44 @@ bool Heap::is_formatted() const {
          r.state_offset >= kManagerOffset && r.state_offset < r.extent_bytes &&
          r.durable_offset >= kManagerOffset && r.durable_offset < r.extent_bytes &&
          r.extent_bytes % kPageBytes == 0;
+}
+
+// The tree of the free blocks is Boost's to check. It trusts what it walks over, so the blocks come
+// first.
+bool Heap::is_sane() const {
+  return is_formatted() && manager().get_size() == root().extent_bytes - kManagerOffset &&
+         blocks_are_whole() && manager().check_sanity();
+}
+
+// From the first block to the one that marks the end, as Boost lays them.
+bool Heap::blocks_are_whole() const {
+  constexpr std::uint64_t kUnit = Buffer::memory_algorithm::Alignment;
+  static_assert(kUnit == sizeof(BlockHead));
+  const std::uint64_t first =
+      (kManagerOffset + sizeof(Buffer::segment_manager) + kUnit - 1) / kUnit;
+  const std::uint64_t end = root().extent_bytes / kUnit - 1;
+  const auto head_at = [this](std::uint64_t unit) {
+    BlockHead head{};
+    std::memcpy(&head, start() + unit * kUnit, sizeof head);
+    return head;
+  };
+  std::uint64_t free = 1;  // the end's own
+  std::uint64_t size = 0;
+  bool is_taken = true;
+  std::uint64_t at = first;
+  while (at < end) {
+    const BlockHead head = head_at(at);
+    if (head.size == 0 || head.size > end - at || (head.is_previous_taken != 0) != is_taken ||
+        (!is_taken && head.previous != size))
+      return false;
+    size = head.size;
+    is_taken = head.is_taken != 0;
+    if (!is_taken) free += size;
+    at += size;
+  }
+  const BlockHead last = head_at(end);
+  return last.is_taken != 0 && last.size == end - first && (is_taken || last.previous == size) &&
+         free * kUnit == manager().get_free_memory();
 }
 
 void Heap::format() {
