@@ -66,6 +66,23 @@ TEST_CASE("a segment is private to its user and has its first memory reserved") 
   CHECK(facts.st_blocks * 512 >= static_cast<long>(kRingsOffset + 4 * 64 * 1024));
 }
 
+TEST_CASE("the unused part of a segment costs nothing, however large its limit is") {
+  const TestSegment small{{"behaviour", 1 << 20, 64 * 1024}};
+  const TestSegment huge{{"behaviour", std::uint64_t{64} << 30, 64 * 1024}};
+  const auto memory = [](const TestSegment& made) {
+    struct stat facts {};
+    REQUIRE(::stat(made.id.path().c_str(), &facts) == 0);
+    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+  };
+  // The rings, the first step of the heap, and its place in the journal with one page of numbers.
+  CHECK(memory(huge) == huge.segment.plan().heap.offset + 2 * kFirstHeapBytes + kPageBytes);
+  CHECK(memory(huge) == memory(small));
+  // Mapping all of it takes none either.
+  const auto worker = Segment::open(huge.id, View::kWhole);
+  REQUIRE(worker.has_value());
+  CHECK(memory(huge) == memory(small));
+}
+
 TEST_CASE("a segment whose code was changed opens for any behaviour") {
   const SegmentId id = test::fresh_id();
   const Wanted other{"other", 64 * 1024, 64 * 1024};
