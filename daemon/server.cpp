@@ -229,6 +229,8 @@ bool Server::attach_rings() {
     spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
   }
+  if (const auto kept = segment->keep_to_this_process(); !kept)
+    spdlog::warn("server {}: {}", name(), kept.error().what);
   courier_.reset();
   rings_.emplace(*std::move(segment));
   courier_ = std::make_shared<Courier>(loop_, *rings_, *this, exchange_,
@@ -269,6 +271,8 @@ void Server::launch_worker() {
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
+  if (section_.core_dump == config::CoreDump::kWithState)
+    spec.arguments.push_back("--core-dump-with-state");
   if (section_.state.named) spec.arguments.push_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);

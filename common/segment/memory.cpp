@@ -8,22 +8,15 @@
 #include "common/segment/plan.hpp"
 
 namespace peeper::segment {
-namespace {
+std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
 
-// Heap [from, to), its pages' numbers in the journal, and their images.
-struct Parts {
-  Extent extents[3];
-};
-Parts parts_of(const Plan& plan, std::uint64_t from, std::uint64_t to) {
-  const std::uint64_t entry = sizeof(std::uint32_t);
+HeapParts heap_parts(const Plan& plan, std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t kEntry = sizeof(std::uint32_t);
   return {{{plan.heap.offset + from, to - from},
-           {plan.journal_index.offset + from / kPageBytes * entry, (to - from) / kPageBytes * entry},
+           {plan.journal_index.offset + from / kPageBytes * kEntry,
+            (to - from) / kPageBytes * kEntry},
            {plan.journal_pages.offset + from, to - from}}};
 }
-
-}  // namespace
-
-std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
 
 Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
   int error = 0;
@@ -43,13 +36,13 @@ Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
 
 Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan, std::uint64_t from,
                                 std::uint64_t to) {
-  for (const Extent& part : parts_of(plan, from, to).extents)
+  for (const Extent& part : heap_parts(plan, from, to).extents)
     if (const auto kept = reserve(fd, id, part); !kept) return kept;
   return {};
 }
 
 void release_beyond(int fd, const Plan& plan, std::uint64_t reserved) {
-  for (const Extent& part : parts_of(plan, reserved, plan.heap.bytes).extents) {
+  for (const Extent& part : heap_parts(plan, reserved, plan.heap.bytes).extents) {
     // The page that the reserved part ends in stays.
     const std::uint64_t begin = page_up(part.offset);
     const std::uint64_t end = page_up(part.offset + part.bytes);

@@ -18,6 +18,13 @@ namespace peeper::segment {
 // may have memory.
 [[nodiscard]] Result<void> reserve(int fd, const SegmentId& id, Extent extent);
 
+// What belongs to the part [from, to) of the heap: that, its pages' numbers in the journal, and
+// their images there.
+struct HeapParts {
+  Extent extents[3];
+};
+[[nodiscard]] HeapParts heap_parts(const Plan& plan, std::uint64_t from, std::uint64_t to);
+
 // The part [from, to) of the heap, and its pages' place in the journal. After a failure parts of it
 // may have memory: see release_beyond().
 [[nodiscard]] Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan,

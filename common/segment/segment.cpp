@@ -223,7 +223,7 @@ Result<void> Segment::attach(View view) {
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), p.heap.bytes / kPageBytes};
     journal_pages_ = at<std::byte>(p.journal_pages.offset);
   }
-  return is_kept_private_ ? keep_mapping_private() : Result<void>{};
+  return kept_private_ ? keep_mapping_private() : Result<void>{};
 }
 
 std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
@@ -264,22 +264,31 @@ bool Segment::is_claimed(Role role) const {
   return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-Result<void> Segment::keep_to_this_process() {
-  is_kept_private_ = true;
+Result<void> Segment::keep_to_this_process(CoreDump dump) {
+  kept_private_ = dump;
   return keep_mapping_private();
 }
 
 Result<void> Segment::keep_mapping_private() const {
-  void* start = region_.get_address();
+  auto* start = static_cast<std::byte*>(region_.get_address());
   if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
     return system_failure("cannot keep segment " + id_.path() + " from children", errno);
-  if (!heap_.empty())
-    // From the heap to the segment's end lie heap and journal.
-    ::madvise(heap_.data(),
-              region_.get_size() - static_cast<std::size_t>(
-                                       heap_.data() - static_cast<std::byte*>(start)),
-              MADV_DONTDUMP);
+  if (::madvise(start + kRingsOffset, region_.get_size() - kRingsOffset, MADV_DONTDUMP) != 0)
+    return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
+  if (kept_private_ == CoreDump::kWithState) {
+    ::madvise(start + kRingsOffset, plan_.heap.offset - kRingsOffset, MADV_DODUMP);
+    if (!heap_.empty()) dump_reserved(0, control().worker.heap_reserved.load());
+  }
   return {};
+}
+
+// Not the rest of heap and journal: to dump a page without memory, the kernel would give it some.
+void Segment::dump_reserved(std::uint64_t from, std::uint64_t to) const {
+  if (to > plan_.heap.bytes) return;  // not from us
+  for (const Extent& part : heap_parts(plan_, from, to).extents) {
+    const std::uint64_t begin = part.offset / kPageBytes * kPageBytes;
+    ::madvise(at<std::byte>(begin), page_up(part.offset + part.bytes) - begin, MADV_DODUMP);
+  }
 }
 
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {
@@ -302,6 +311,7 @@ Result<void> Segment::reserve_heap(std::uint64_t bytes) {
     release_beyond(fd, plan_, reserved);
     return kept;
   }
+  if (kept_private_ == CoreDump::kWithState) dump_reserved(reserved, bytes);
   control().worker.heap_reserved.store(bytes, std::memory_order_release);
   return {};
 }

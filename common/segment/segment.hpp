@@ -37,6 +37,12 @@ enum class View {
   kWhole,  // keeper and worker
 };
 
+// What core dumps of a process show of its segment, beside header, control and crash record.
+enum class CoreDump {
+  kWithoutState,  // neither messages nor heap nor journal
+  kWithState,     // all that has memory, if the process's coredump_filter admits shared files
+};
+
 class Segment {
  public:
   // The keeper's way in: opens the server's segment, or creates it, as its only keeper. A segment
@@ -53,9 +59,9 @@ class Segment {
   // Does another process hold it? True also when that can't be found out.
   [[nodiscard]] bool is_claimed(Role role) const;
 
-  // Children of fork get neither the mapping nor the claim; core dumps leave heap and journal out.
-  // Holds for every mapping from here on, raise_limit()'s too.
-  Result<void> keep_to_this_process();
+  // Children of fork get neither the mapping nor the claim, core dumps no more than `dump` says.
+  // Holds for every mapping from here on, raise_limit()'s too, and as the heap grows.
+  Result<void> keep_to_this_process(CoreDump dump = CoreDump::kWithoutState);
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
@@ -96,6 +102,7 @@ class Segment {
   Result<void> resize(std::uint64_t bytes) const;
   Result<void> attach(View view);
   [[nodiscard]] Result<void> keep_mapping_private() const;
+  void dump_reserved(std::uint64_t from, std::uint64_t to) const;
   [[nodiscard]] std::optional<Failure> mismatch(const Wanted& wanted) const;
   [[nodiscard]] int descriptor() const { return object_.get_mapping_handle().handle; }
 
@@ -106,7 +113,7 @@ class Segment {
 
   SegmentId id_;
   std::uint64_t inode_ = 0;
-  bool is_kept_private_ = false;
+  std::optional<CoreDump> kept_private_;  // none: not at all
   Plan plan_{};
   boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;

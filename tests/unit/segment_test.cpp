@@ -301,6 +301,8 @@ TEST_CASE("a segment that is kept from children and core dumps stays so with a h
     REQUIRE(keeper->raise_limit(limit).has_value());
     REQUIRE(keeper->heap().size() == limit);
     CHECK(has(&keeper->control(), " dc"));
+    CHECK_FALSE(has(&keeper->control(), " dd"));
+    CHECK(has(keeper->mailbox().at(0), " dd"));
     CHECK(has(keeper->heap().data(), " dc"));
     CHECK(has(keeper->heap().data(), " dd"));
     CHECK(has(keeper->journal_pages() + limit - 1, " dd"));
