@@ -240,6 +240,8 @@ bool Server::attach_rings() {
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
     standbys_.end_all();
   }
+  if (const auto kept = segment->keep_to_this_process(); !kept)
+    spdlog::warn("server {}: {}", name(), kept.error().what);
   courier_.reset();
   rings_.emplace(*std::move(segment));
   courier_ = std::make_shared<Courier>(loop_, *rings_, *this, exchange_,

@@ -39,6 +39,8 @@ LaunchSpec Server::worker_spec() {
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
+  if (section_.core_dump == config::CoreDump::kWithState)
+    spec.arguments.emplace_back("--core-dump-with-state");
   if (section_.state.named) spec.arguments.emplace_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);

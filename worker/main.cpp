@@ -23,6 +23,7 @@ struct Options {
   std::string library;
   worker::RuntimeOptions runtime;
   worker::InitArguments arguments;
+  segment::CoreDump core_dump = segment::CoreDump::kWithoutState;
   bool standby = false;
 };
 
@@ -43,11 +44,14 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_option("--argument", options.arguments.values, "What init gets")
       ->allow_extra_args(false);
   app.add_flag("--named", options.arguments.named, "Arguments are name and value by turns");
+  bool dumps_state = false;
+  app.add_flag("--core-dump-with-state", dumps_state, "Core dumps hold the segment");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  if (dumps_state) options.core_dump = segment::CoreDump::kWithState;
   if (hibernate_after_ms >= 0)
     options.runtime.hibernate_after = std::chrono::milliseconds{hibernate_after_ms};
   return options;
@@ -60,6 +64,20 @@ Options parse_or_exit(int argc, char** argv) {
   std::exit(EXIT_FAILURE);
 }
 
+// By default the kernel leaves mapped files out, and the segment is one (core(5)). Where that can't
+// be changed the dump is as without: no reason not to serve.
+void admit_shared_files_to_core_dumps() {
+  constexpr unsigned kSharedFiles = 1 << 3;
+  unsigned filter = 0;
+  std::FILE* file = std::fopen("/proc/self/coredump_filter", "r+e");
+  if (file == nullptr) return;
+  if (std::fscanf(file, "%x", &filter) == 1) {
+    std::rewind(file);
+    std::fprintf(file, "0x%x", filter | kSharedFiles);
+  }
+  std::fclose(file);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -70,7 +88,9 @@ int main(int argc, char** argv) {
   if (!opened) refuse(opened.error().what);
   // Never destroyed, like the runtime: exit(3) in a callback must find everything in place.
   auto& segment = *new segment::Segment{*std::move(opened)};
-  if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
+  if (options.core_dump == segment::CoreDump::kWithState) admit_shared_files_to_core_dumps();
+  if (const auto kept = segment.keep_to_this_process(options.core_dump); !kept)
+    refuse(kept.error().what);
 
   // What can't be loaded is told by the worker that is started in its stead.
   Result<const abi::Behaviour*> behaviour = Failure{};

@@ -4,10 +4,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
-#include <bit>
 #include <boost/interprocess/creation_tags.hpp>
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/permissions.hpp>
@@ -15,18 +13,13 @@
 #include <cstring>
 #include <thread>
 
-#include "common/limits.hpp"
+#include "common/segment/memory.hpp"
+#include "common/segment/plan.hpp"
 
 namespace peeper::segment {
 namespace {
 
 namespace bip = boost::interprocess;
-
-constexpr std::uint64_t page_up(std::uint64_t bytes) {
-  return (bytes + kPageBytes - 1) & ~std::uint64_t{kPageBytes - 1};
-}
-
-std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
 
 std::string start_over(const SegmentId& id) {
   return "to start over with an empty state, remove it: rm " + id.path();
@@ -41,28 +34,6 @@ struct flock byte_lock(Role role, short type) {
   return lock;
 }
 
-// posix_fallocate, with the one failure people meet explained.
-Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
-  int error = 0;
-  do {
-    error = ::posix_fallocate(fd, static_cast<off_t>(extent.offset),
-                              static_cast<off_t>(extent.bytes));
-  } while (error == EINTR);
-  if (error == 0) return {};
-  struct statvfs space {};
-  std::string free = "an unknown amount";
-  if (::fstatvfs(fd, &space) == 0) free = mib(std::uint64_t{space.f_bavail} * space.f_bsize);
-  return system_failure("no room in /dev/shm for server '" + id.server + "': it needs " +
-                            mib(extent.bytes) + " more and " + free +
-                            " are free; make room there (df -h /dev/shm) or lower state_size",
-                        error);
-}
-
-// Servers send each other less than clients send them.
-constexpr std::uint64_t outbox_bytes(std::uint64_t mailbox) {
-  return std::max<std::uint64_t>(mailbox / 4, limits::kLeastMailboxBytes);
-}
-
 // Tells this segment from any other there was or will be.
 std::uint64_t fresh_uid() {
   std::uint64_t uid = 0;
@@ -71,40 +42,8 @@ std::uint64_t fresh_uid() {
   return uid;
 }
 
-Plan lay_out(const Wanted& wanted) {
-  const std::uint64_t ring = std::bit_ceil(page_up(wanted.mailbox_bytes));
-  const std::uint64_t heap = page_up(wanted.state_bytes);
-  Plan plan{};
-  std::uint64_t next = kRingsOffset;
-  const auto take = [&next](std::uint64_t bytes) {
-    return Extent{std::exchange(next, next + page_up(bytes)), bytes};
-  };
-  plan.mailbox = take(ring);
-  plan.replies = take(ring);
-  plan.outbox = take(outbox_bytes(ring));
-  plan.heap = take(heap);
-  plan.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
-  plan.journal_pages = take(heap);
-  plan.total_bytes = next;
-  return plan;
-}
-
-// Memory for the part [from, to) of the heap, and for its pages' place in the journal.
-Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan, std::uint64_t from,
-                                std::uint64_t to) {
-  const std::uint64_t entry = sizeof(std::uint32_t);
-  const Extent parts[] = {
-      {plan.heap.offset + from, to - from},
-      {plan.journal_index.offset + from / kPageBytes * entry, (to - from) / kPageBytes * entry},
-      {plan.journal_pages.offset + from, to - from}};
-  for (const Extent& part : parts)
-    if (const auto kept = reserve(fd, id, part); !kept) return kept;
-  return {};
-}
-
-bool is_inside(Extent extent, std::uint64_t total) {
-  return extent.offset % kPageBytes == 0 && extent.offset >= kRingsOffset &&
-         extent.offset <= total && extent.bytes <= total - extent.offset;
+Plan plan_for(const Wanted& wanted) {
+  return lay_out({wanted.state_bytes, wanted.mailbox_bytes});
 }
 
 // Text of a fixed, perhaps unterminated, field.
@@ -180,7 +119,7 @@ Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wante
 // Everything in place before the magic makes it a segment: who dies in between leaves something
 // that the next keeper recognises as unfinished.
 Result<void> Segment::initialise(const Wanted& wanted) {
-  plan_ = lay_out(wanted);
+  plan_ = plan_for(wanted);
   const int fd = descriptor();
   if (const auto emptied = resize(0); !emptied) return emptied;
   if (const auto sized = resize(plan_.total_bytes); !sized) return sized;
@@ -214,24 +153,26 @@ Result<void> Segment::resize(std::uint64_t bytes) const {
 // after a recovery it holds nothing that is needed, and its old place becomes heap.
 Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
   if (page_up(state_bytes) <= plan_.heap.bytes) return {};
-  const Plan larger = lay_out({{}, state_bytes, plan_.mailbox.bytes});
+  const Plan larger = lay_out({state_bytes, plan_.mailbox.bytes});
   const int fd = descriptor();
   const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
   control().journal.sequence.store(0, std::memory_order_seq_cst);
-  if (const auto sized = resize(larger.total_bytes); !sized) return sized;
-  if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept) return kept;
-  const Extent old_journal = plan_.journal_index;
+  // What was taken for the higher limit goes back, so that the same can be tried again.
+  const auto give_up = [&](Failure failure) -> Result<void> {
+    [[maybe_unused]] const auto ignored = resize(plan_.total_bytes);
+    release_beyond(fd, plan_, reserved);
+    return failure;
+  };
+  if (const auto sized = resize(larger.total_bytes); !sized) return give_up(sized.error());
+  if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept)
+    return give_up(kept.error());
   Header& h = header();
   const std::uint64_t next = 1 - h.current.load(std::memory_order_relaxed);
   h.plans[next] = larger;
   h.current.store(next, std::memory_order_seq_cst);
-  // What is heap now, and not reserved yet, need not hold memory. If this is not reached, or fails,
+  // The old journal is heap now, and not reserved: it need not hold memory. If this is not reached
   // it does, and is used when the heap grows.
-  const std::uint64_t heap_end = larger.heap.offset + larger.heap.bytes;
-  [[maybe_unused]] const int punched =
-      ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(old_journal.offset),
-                  static_cast<off_t>(heap_end - old_journal.offset));
+  release_beyond(fd, larger, reserved);
   return attach(View::kWhole);
 }
 
@@ -265,22 +206,11 @@ Result<void> Segment::attach(View view) {
                   ": use the peeper that made it");
   const std::uint64_t current = header().current.load(std::memory_order_acquire);
   if (current > 1) return refuse("has a damaged header");
-  const Plan p = header().plans[current];
-  const std::uint64_t heap_pages = p.heap.bytes / kPageBytes;
+  const Plan found = header().plans[current];
+  const std::optional<Plan> sound = sound_plan(found);
   // The file is longer where a larger heap was planned and never came true.
-  const bool sane = p.total_bytes <= file_bytes && is_inside(p.mailbox, p.total_bytes) &&
-                    is_inside(p.replies, p.total_bytes) && is_inside(p.outbox, p.total_bytes) &&
-                    is_inside(p.heap, p.total_bytes) &&
-                    is_inside(p.journal_index, p.total_bytes) &&
-                    is_inside(p.journal_pages, p.total_bytes) &&
-                    std::has_single_bit(p.mailbox.bytes) && std::has_single_bit(p.replies.bytes) &&
-                    std::has_single_bit(p.outbox.bytes) && p.replies.offset < p.outbox.offset &&
-                    p.heap.bytes % kPageBytes == 0 && p.mailbox.offset < p.replies.offset &&
-                    p.outbox.offset < p.heap.offset &&
-                    p.heap.offset < p.journal_index.offset &&
-                    p.journal_index.bytes / sizeof(std::uint32_t) >= heap_pages &&
-                    p.journal_pages.bytes >= p.heap.bytes;
-  if (!sane) return refuse("has a damaged header");
+  if (!sound || sound->total_bytes > file_bytes) return refuse("has a damaged header");
+  const Plan& p = *sound;
 
   if (const auto mapped = map(view == View::kWhole ? p.total_bytes : p.heap.offset); !mapped)
     return mapped;
@@ -290,10 +220,10 @@ Result<void> Segment::attach(View view) {
   outbox_ = {at<std::byte>(p.outbox.offset), p.outbox.bytes};
   if (view == View::kWhole) {
     heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
-    journal_index_ = {at<std::uint32_t>(p.journal_index.offset), heap_pages};
+    journal_index_ = {at<std::uint32_t>(p.journal_index.offset), p.heap.bytes / kPageBytes};
     journal_pages_ = at<std::byte>(p.journal_pages.offset);
   }
-  return is_kept_private_ ? keep_mapping_private() : Result<void>{};
+  return kept_private_ ? keep_mapping_private() : Result<void>{};
 }
 
 std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
@@ -308,7 +238,7 @@ std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
     return differs("the name", "'" + text_of(h.server) + "'", "'" + id_.server + "'");
   if (h.behaviour[0] != '\0' && text_of(h.behaviour) != wanted.behaviour)
     return differs("behaviour", "'" + text_of(h.behaviour) + "'", "'" + wanted.behaviour + "'");
-  const Plan asks = lay_out(wanted);
+  const Plan asks = plan_for(wanted);
   if (plan_.heap.bytes > asks.heap.bytes)
     return differs("state_size", std::to_string(plan_.heap.bytes),
                    std::to_string(asks.heap.bytes));
@@ -334,22 +264,31 @@ bool Segment::is_claimed(Role role) const {
   return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-Result<void> Segment::keep_to_this_process() {
-  is_kept_private_ = true;
+Result<void> Segment::keep_to_this_process(CoreDump dump) {
+  kept_private_ = dump;
   return keep_mapping_private();
 }
 
 Result<void> Segment::keep_mapping_private() const {
-  void* start = region_.get_address();
+  auto* start = static_cast<std::byte*>(region_.get_address());
   if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
     return system_failure("cannot keep segment " + id_.path() + " from children", errno);
-  if (!heap_.empty())
-    // From the heap to the segment's end lie heap and journal.
-    ::madvise(heap_.data(),
-              region_.get_size() - static_cast<std::size_t>(
-                                       heap_.data() - static_cast<std::byte*>(start)),
-              MADV_DONTDUMP);
+  if (::madvise(start + kRingsOffset, region_.get_size() - kRingsOffset, MADV_DONTDUMP) != 0)
+    return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
+  if (kept_private_ == CoreDump::kWithState) {
+    ::madvise(start + kRingsOffset, plan_.heap.offset - kRingsOffset, MADV_DODUMP);
+    if (!heap_.empty()) dump_reserved(0, control().worker.heap_reserved.load());
+  }
   return {};
+}
+
+// Not the rest of heap and journal: to dump a page without memory, the kernel would give it some.
+void Segment::dump_reserved(std::uint64_t from, std::uint64_t to) const {
+  if (to > plan_.heap.bytes) return;  // not from us
+  for (const Extent& part : heap_parts(plan_, from, to).extents) {
+    const std::uint64_t begin = part.offset / kPageBytes * kPageBytes;
+    ::madvise(at<std::byte>(begin), page_up(part.offset + part.bytes) - begin, MADV_DODUMP);
+  }
 }
 
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {
@@ -367,7 +306,12 @@ Result<void> Segment::reserve_heap(std::uint64_t bytes) {
       return Failure{"segment " + id_.path() + " was removed while in use", ENOENT};
   }
   const int fd = descriptor() < 0 ? again.get_mapping_handle().handle : descriptor();
-  if (const auto kept = reserve_heap_pages(fd, id_, plan_, reserved, bytes); !kept) return kept;
+  if (const auto kept = reserve_heap_pages(fd, id_, plan_, reserved, bytes); !kept) {
+    // The parts before the one that failed.
+    release_beyond(fd, plan_, reserved);
+    return kept;
+  }
+  if (kept_private_ == CoreDump::kWithState) dump_reserved(reserved, bytes);
   control().worker.heap_reserved.store(bytes, std::memory_order_release);
   return {};
 }

@@ -17,17 +17,9 @@
 #include "common/result.hpp"
 #include "common/segment/layout.hpp"
 #include "common/segment/ring.hpp"
+#include "common/segment/segment_id.hpp"
 
 namespace peeper::segment {
-
-struct SegmentId {
-  std::string instance;
-  std::string server;
-
-  // "peeper.INSTANCE.SERVER": the object's name, and its file's in /dev/shm.
-  [[nodiscard]] std::string name() const { return "peeper." + instance + "." + server; }
-  [[nodiscard]] std::string path() const { return "/dev/shm/" + name(); }
-};
 
 // What a server's configuration asks of its segment.
 struct Wanted {
@@ -43,6 +35,12 @@ enum class Role { kKeeper, kWorker };
 enum class View {
   kRings,  // up to the end of the outbox: the daemon
   kWhole,  // keeper and worker
+};
+
+// What core dumps of a process show of its segment, beside header, control and crash record.
+enum class CoreDump {
+  kWithoutState,  // neither messages nor heap nor journal
+  kWithState,     // all that has memory, if the process's coredump_filter admits shared files
 };
 
 class Segment {
@@ -61,19 +59,20 @@ class Segment {
   // Does another process hold it? True also when that can't be found out.
   [[nodiscard]] bool is_claimed(Role role) const;
 
-  // Children of fork get neither the mapping nor the claim; core dumps leave heap and journal out.
-  // Holds for every mapping from here on, raise_limit()'s too.
-  Result<void> keep_to_this_process();
+  // Children of fork get neither the mapping nor the claim, core dumps no more than `dump` says.
+  // Holds for every mapping from here on, raise_limit()'s too, and as the heap grows.
+  Result<void> keep_to_this_process(CoreDump dump = CoreDump::kWithoutState);
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
   // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
-  // missing later. On failure nothing has changed.
+  // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
 
   // Gives the heap a higher limit and maps it anew: pointers into this mapping are void after it.
   // For the keeper, after roll_back(), while there is no worker. Whoever dies in between leaves the
-  // old limit or the new one. No effect if the limit is that high already.
+  // old limit or the new one; after a failure it is the old one, and no more of /dev/shm in use. No
+  // effect if the limit is that high already.
   Result<void> raise_limit(std::uint64_t state_bytes);
 
   [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
@@ -103,6 +102,7 @@ class Segment {
   Result<void> resize(std::uint64_t bytes) const;
   Result<void> attach(View view);
   [[nodiscard]] Result<void> keep_mapping_private() const;
+  void dump_reserved(std::uint64_t from, std::uint64_t to) const;
   [[nodiscard]] std::optional<Failure> mismatch(const Wanted& wanted) const;
   [[nodiscard]] int descriptor() const { return object_.get_mapping_handle().handle; }
 
@@ -113,7 +113,7 @@ class Segment {
 
   SegmentId id_;
   std::uint64_t inode_ = 0;
-  bool is_kept_private_ = false;
+  std::optional<CoreDump> kept_private_;  // none: not at all
   Plan plan_{};
   boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;

@@ -41,6 +41,8 @@ enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
 enum class OnCrash { kDrop, kRetry };
 // What a sender meets when the mailbox is full.
 enum class Overflow { kBlock, kReject };
+// What a core dump of the worker has of the segment: neither state nor messages, or all of it.
+enum class CoreDump { kWithoutState, kWithState };
 // OTP's sys debug options that a server starts with.
 enum class DebugOption { kTrace, kLog, kStatistics };
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError, kCritical, kOff };
@@ -111,6 +113,7 @@ struct ServerSection {
   std::uint32_t dedupe_window = 10'000;  // tokens of safe retries that are kept; 0: none
   std::size_t mailbox_bytes = 4 * limits::MiB;                       // whole pages
   Overflow overflow = Overflow::kBlock;
+  CoreDump core_dump = CoreDump::kWithoutState;
   std::vector<std::string> listener{"log"};
   std::vector<DebugOption> debug;
 

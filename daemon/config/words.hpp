@@ -31,6 +31,8 @@ inline constexpr Word<OnCrash> kOnCrashWords[] = {{"drop", OnCrash::kDrop},
                                                   {"retry", OnCrash::kRetry}};
 inline constexpr Word<Overflow> kOverflowWords[] = {{"block", Overflow::kBlock},
                                                     {"reject", Overflow::kReject}};
+inline constexpr Word<CoreDump> kCoreDumpWords[] = {{"without_state", CoreDump::kWithoutState},
+                                                    {"with_state", CoreDump::kWithState}};
 inline constexpr Word<DebugOption> kDebugWords[] = {{"trace", DebugOption::kTrace},
                                                     {"log", DebugOption::kLog},
                                                     {"statistics", DebugOption::kStatistics}};
@@ -45,6 +47,7 @@ constexpr std::span<const Word<Restart>> words_of(Restart) { return kRestartWord
 constexpr std::span<const Word<AutoShutdown>> words_of(AutoShutdown) { return kAutoShutdownWords; }
 constexpr std::span<const Word<OnCrash>> words_of(OnCrash) { return kOnCrashWords; }
 constexpr std::span<const Word<Overflow>> words_of(Overflow) { return kOverflowWords; }
+constexpr std::span<const Word<CoreDump>> words_of(CoreDump) { return kCoreDumpWords; }
 constexpr std::span<const Word<DebugOption>> words_of(DebugOption) { return kDebugWords; }
 constexpr std::span<const Word<LogLevel>> words_of(LogLevel) { return kLogLevelWords; }
 

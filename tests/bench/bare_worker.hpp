@@ -126,6 +126,7 @@ class BareWorker {
   static void touch(const void* memory, std::size_t bytes) {
     current_->guard_->touch(memory, bytes);
   }
+  static bool heap_is_sane() { return current_->heap_->is_sane(); }
   static constexpr abi::Host kHost = [] {
     abi::Host host{};
     host.size = sizeof host;
@@ -133,6 +134,7 @@ class BareWorker {
     host.allocate = &allocate;
     host.deallocate = &deallocate;
     host.touch = &touch;
+    host.heap_is_sane = &heap_is_sane;
     return host;
   }();
 

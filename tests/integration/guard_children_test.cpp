@@ -50,22 +50,54 @@ std::vector<Mapping> mappings(int pid, const std::string& file) {
   return found;
 }
 
-// Heap and journal are in no core dump, and nothing of the segment is in a forked child.
-void check_private(const GuardInstance& peeperd, int pid) {
+// Is that offset one of a page that holds messages, or has memory for state?
+bool holds_something(const segment::Segment& segment, std::uint64_t offset) {
+  const segment::Plan& plan = segment.plan();
+  const std::uint64_t reserved = segment.control().worker.heap_reserved.load();
+  const auto is_in = [&](segment::Extent part, std::uint64_t bytes) {
+    return offset >= part.offset && offset < part.offset + bytes;
+  };
+  return (offset >= segment::kRingsOffset && offset < plan.heap.offset) ||
+         is_in(plan.heap, reserved) || is_in(plan.journal_pages, reserved) ||
+         is_in(plan.journal_index, reserved / segment::kPageBytes * sizeof(std::uint32_t));
+}
+
+enum class Dump { kNothing, kAllThereIs };
+
+// Of messages and state, core dumps have nothing or all, and nothing of the segment is in a forked
+// child. `bytes`: of the mapping.
+void check_private(const Instance& peeperd, std::string_view server, int pid,
+                   std::uint64_t bytes, Dump dump = Dump::kNothing) {
   CAPTURE(pid);
   const auto segment =
-      segment::Segment::open({peeperd.name(), "guard"}, segment::View::kRings);
+      segment::Segment::open({peeperd.name(), std::string(server)}, segment::View::kRings);
   REQUIRE(segment.has_value());
-  const segment::Plan plan = segment->plan();
   std::uint64_t seen = 0;
-  for (const Mapping& mapping : mappings(pid, peeperd.segment("guard"))) {
+  for (const Mapping& mapping : mappings(pid, peeperd.segment(server))) {
     CAPTURE(mapping.offset);
     CAPTURE(mapping.flags);
     CHECK(mapping.has("dc"));
-    CHECK(mapping.has("dd") == (mapping.offset >= plan.heap.offset));
+    const bool is_asked_for =
+        dump == Dump::kAllThereIs && holds_something(*segment, mapping.offset);
+    CHECK(mapping.has("dd") == (mapping.offset >= segment::kRingsOffset && !is_asked_for));
     seen += mapping.bytes;
   }
-  CHECK(seen == plan.total_bytes);
+  CHECK(seen == bytes);
+}
+
+segment::Plan plan_of(const Instance& peeperd, std::string_view server) {
+  const auto segment =
+      segment::Segment::open({peeperd.name(), std::string(server)}, segment::View::kRings);
+  REQUIRE(segment.has_value());
+  return segment->plan();
+}
+
+// Are mapped files, of which the segment is one, in a core dump at all? (core(5))
+bool dumps_shared_files(int pid) {
+  std::ifstream file{"/proc/" + std::to_string(pid) + "/coredump_filter"};
+  unsigned filter = 0;
+  file >> std::hex >> filter;
+  return (filter & 8) != 0;
 }
 
 }  // namespace
@@ -118,12 +150,14 @@ TEST_CASE("a server comes back though a child that its worker forked lives on") 
   peeperd.stop();
 }
 
-TEST_CASE("heap and journal are in no core dump of worker or keeper, also after they grew") {
+TEST_CASE("neither state nor messages are in a core dump of anybody, also after the state grew") {
   GuardInstance peeperd{"state_size = \"1MiB\""};
   const auto check_both = [&] {
     REQUIRE(peeperd.talk()({"CALL", "guard", "get", "39"}) == ".");  // both are there and set up
-    check_private(peeperd, peeperd.worker("guard"));
-    check_private(peeperd, peeperd.keeper("guard"));
+    const segment::Plan plan = plan_of(peeperd, "guard");
+    check_private(peeperd, "guard", peeperd.worker("guard"), plan.total_bytes);
+    check_private(peeperd, "guard", peeperd.keeper("guard"), plan.total_bytes);
+    check_private(peeperd, "guard", peeperd.daemon().pid(), plan.heap.offset);
   };
   check_both();
   // Pages with other rights are mappings of their own.
@@ -135,5 +169,26 @@ TEST_CASE("heap and journal are in no core dump of worker or keeper, also after 
   peeperd.start();
   check_both();
   CHECK(peeperd.talk()({"CALL", "guard", "get", "0"}) == "w");
+  peeperd.stop();
+}
+
+TEST_CASE("who asks for it has state and messages in a worker's core dump, also what grows later") {
+  Instance peeperd{"[[server]]\nname = \"hoard\"\nbehaviour = \"hoard\"\nmax_restarts = 1000\n"
+                   "state_size = \"1GiB\"\ncore_dump = \"with_state\"\n"};
+  peeperd.start();
+  const auto check_all = [&] {
+    Talk talk = peeperd.talk();
+    REQUIRE(talk({"CALL", "hoard", "text"}) == "");  // the worker is there, and set up
+    const segment::Plan plan = plan_of(peeperd, "hoard");
+    check_private(peeperd, "hoard", peeperd.worker("hoard"), plan.total_bytes, Dump::kAllThereIs);
+    CHECK(dumps_shared_files(peeperd.worker("hoard")));
+    check_private(peeperd, "hoard", peeperd.keeper("hoard"), plan.total_bytes);
+    check_private(peeperd, "hoard", peeperd.daemon().pid(), plan.heap.offset);
+  };
+  check_all();
+  CHECK(peeperd.talk()({"CALL", "hoard", "fill", "3000000"}) == "3000000");
+  check_all();
+  peeperd.kill("hoard", {.worker = true, .keeper = false, .daemon = false});
+  check_all();
   peeperd.stop();
 }

@@ -99,6 +99,7 @@ TEST_CASE("a server needs only its name and behaviour") {
   CHECK(server.dedupe_window == 10'000);
   CHECK(server.mailbox_bytes == 4 * limits::MiB);
   CHECK(server.overflow == Overflow::kBlock);
+  CHECK(server.core_dump == CoreDump::kWithoutState);
   CHECK(server.listener == std::vector<std::string>{"log"});
   CHECK(server.debug.empty());
   CHECK(server.behaviour_place.line == 3);
@@ -135,6 +136,8 @@ TEST_CASE("every key of a server is read") {
   CHECK(good_server("dedupe_window = 1000000").dedupe_window == 1'000'000);
   CHECK(good_server("mailbox = 131072").mailbox_bytes == 128 * limits::KiB);
   CHECK(good_server("overflow = \"reject\"").overflow == Overflow::kReject);
+  CHECK(good_server("core_dump = \"with_state\"").core_dump == CoreDump::kWithState);
+  CHECK(good_server("core_dump = \"without_state\"").core_dump == CoreDump::kWithoutState);
   CHECK(good_server("listener = []").listener.empty());
   CHECK(good_server("debug = [\"trace\", \"log\", \"statistics\", \"log\"]").debug ==
         std::vector{DebugOption::kTrace, DebugOption::kLog, DebugOption::kStatistics});
@@ -220,6 +223,8 @@ TEST_CASE("a value out of its range is refused with the range") {
 TEST_CASE("a word that isn't one of a key's words is refused with all of them") {
   CHECK(refused("overflow = \"drop\"") ==
         "overflow: expected \"block\" or \"reject\", found \"drop\"");
+  CHECK(refused("core_dump = \"yes\"") ==
+        "core_dump: expected \"without_state\" or \"with_state\", found \"yes\"");
   CHECK(mentions(refused("restart = \"\""), "found \"\""));
   CHECK(refused("debug = [\"trace\", \"all\"]") ==
         "debug: expected \"trace\", \"log\" or \"statistics\", found \"all\"");

@@ -1,6 +1,6 @@
 // A worker without its process: segment, transaction, page guard and heap as the runtime has them,
-// with the SDK's containers attached. A crash is a jump out of the n-th fault; after it the segment
-// is recovered as a keeper would, and mapped anew, at another address.
+// with the SDK's containers attached. A crash is a jump out of the n-th event of a kind; after it
+// the segment is recovered as a keeper would, and mapped anew, at another address.
 #pragma once
 
 #include <csetjmp>
@@ -15,6 +15,16 @@
 #include "worker/runtime/page_guard.hpp"
 
 namespace peeper::test {
+
+// Where a message may die. Allocations count twice: on the way in, with nothing done, and on the
+// way out; deallocations too.
+enum class Event { kFault, kAllocate, kDeallocate, kOperation };
+inline constexpr std::size_t kEvents = 4;
+
+struct Moment {
+  Event event;
+  int number;  // from 1; 0: at the message's end
+};
 
 class HeapWorker {
  public:
@@ -39,6 +49,8 @@ class HeapWorker {
   [[nodiscard]] worker::Heap& heap() { return *heap_; }
   [[nodiscard]] worker::PageGuard& guard() { return *guard_; }
   [[nodiscard]] const segment::Segment& keeper() const { return made_.segment; }
+  // As the worker has it mapped.
+  [[nodiscard]] std::span<std::byte> worker_heap() const { return segment_->heap(); }
 
   // One message that commits.
   template <class Work>
@@ -49,19 +61,24 @@ class HeapWorker {
     guard_->end_message();
   }
 
-  // One message that dies at its `faults`-th fault, or at its end if it has fewer. Then everything
-  // is recovered and started again. Returns the faults it had.
+  // One message that dies at that moment, or at its end if it has fewer such events. Then
+  // everything is recovered and started again. Returns how many there were.
   template <class Work>
-  int crash(int faults, Work work) {
-    faults_ = 0;
-    crash_at_ = faults;
+  int crash(Moment moment, Work work) {
+    happened_ = 0;
+    crash_at_ = moment;
     if (sigsetjmp(jump_, 1) == 0) {
       begin();
       work();
     }
-    crash_at_ = 0;
+    crash_at_.number = 0;
     restart();
-    return faults_;
+    return happened_;
+  }
+
+  // Of kOperation, whoever writes the message tells. Only within it.
+  void happens(Event event) {
+    if (event == crash_at_.event && ++happened_ == crash_at_.number) siglongjmp(jump_, 1);
   }
 
   void restart() {
@@ -89,7 +106,7 @@ class HeapWorker {
 
   static void on_fault(int, siginfo_t* info, void*) {
     HeapWorker& self = *current_;
-    if (++self.faults_ == self.crash_at_) siglongjmp(self.jump_, 1);
+    self.happens(Event::kFault);
     if (self.guard_ != nullptr && self.guard_->on_fault(info->si_addr)) return;
     struct sigaction by_default {};
     by_default.sa_handler = SIG_DFL;
@@ -98,12 +115,20 @@ class HeapWorker {
 
   static inline HeapWorker* current_ = nullptr;
   static void* allocate(std::size_t bytes, std::size_t alignment) {
-    return current_->heap_->allocate(bytes, alignment);
+    current_->happens(Event::kAllocate);
+    void* memory = current_->heap_->allocate(bytes, alignment);
+    current_->happens(Event::kAllocate);
+    return memory;
   }
-  static void deallocate(void* memory) noexcept { current_->heap_->deallocate(memory); }
+  static void deallocate(void* memory) noexcept {
+    current_->happens(Event::kDeallocate);
+    current_->heap_->deallocate(memory);
+    current_->happens(Event::kDeallocate);
+  }
   static void touch(const void* memory, std::size_t bytes) {
     current_->guard_->touch(memory, bytes);
   }
+  static bool heap_is_sane() { return current_->heap_->is_sane(); }
   static constexpr abi::Host kHost = [] {
     abi::Host host{};
     host.size = sizeof host;
@@ -111,6 +136,7 @@ class HeapWorker {
     host.allocate = &allocate;
     host.deallocate = &deallocate;
     host.touch = &touch;
+    host.heap_is_sane = &heap_is_sane;
     return host;
   }();
 
@@ -122,8 +148,8 @@ class HeapWorker {
   std::optional<worker::Heap> heap_;
   struct sigaction before_ {};
   sigjmp_buf jump_{};
-  int faults_ = 0;
-  int crash_at_ = 0;
+  int happened_ = 0;  // of the kind of event that crash_at_ names
+  Moment crash_at_{};
 };
 
 }  // namespace peeper::test

@@ -3,10 +3,12 @@
 
 #include <cstring>
 
+#include "heap_test_worker.hpp"
 #include "sdk_test_heap.hpp"
 #include "worker/examples/ledger.hpp"
 
 using namespace ledger;
+using peeper::test::HeapWorker;
 using peeper::test::TestHeap;
 
 namespace {
@@ -121,4 +123,22 @@ TEST_CASE("the audit of a ledger names a fault inside a container") {
     state.accounts[2].owner[3] = '\n';
     CHECK(Audit::of(state) == "account 2 has a broken owner");
   }
+}
+
+TEST_CASE("the audit of a ledger names a fault of the heap that holds it") {
+  HeapWorker worker;
+  worker.transact([&] {
+    worker.heap().set_state(new (worker.heap().allocate(sizeof(State), alignof(State))) State());
+    State& state = *static_cast<State*>(worker.heap().state());
+    for (std::uint64_t id = 1; id <= 2; ++id) {
+      state.accounts[id].owner = "an owner whose name is not short";
+      state.accounts[id].balance = 100;
+      state.opened += 100;
+    }
+    REQUIRE(Audit::of(state) == "");
+    // A text that ran over its end, into what lies behind its block.
+    peeper::string& owner = state.accounts[1].owner;
+    std::memset(owner.data() + owner.size() + 1, 'x', owner.capacity() - owner.size() + 24);
+    CHECK(Audit::of(state) == "the heap's blocks are broken");
+  });
 }

@@ -33,6 +33,7 @@ class TestHeap {
     host_.allocate = &allocate;
     host_.deallocate = &deallocate;
     host_.touch = &touch;
+    host_.heap_is_sane = &is_sane;
     detail::attach(&host_);
   }
 
@@ -92,6 +93,7 @@ class TestHeap {
   }
   static void deallocate(void* memory) noexcept { current_->buffer_->deallocate(memory); }
   static void touch(const void*, std::size_t) {}
+  static bool is_sane() { return current_->buffer_->check_sanity(); }
 
   static inline TestHeap* current_ = nullptr;
   static inline abi::Host host_{};

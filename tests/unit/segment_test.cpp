@@ -66,6 +66,23 @@ TEST_CASE("a segment is private to its user and has its first memory reserved") 
   CHECK(facts.st_blocks * 512 >= static_cast<long>(kRingsOffset + 4 * 64 * 1024));
 }
 
+TEST_CASE("the unused part of a segment costs nothing, however large its limit is") {
+  const TestSegment small{{"behaviour", 1 << 20, 64 * 1024}};
+  const TestSegment huge{{"behaviour", std::uint64_t{64} << 30, 64 * 1024}};
+  const auto memory = [](const TestSegment& made) {
+    struct stat facts {};
+    REQUIRE(::stat(made.id.path().c_str(), &facts) == 0);
+    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+  };
+  // The rings, the first step of the heap, and its place in the journal with one page of numbers.
+  CHECK(memory(huge) == huge.segment.plan().heap.offset + 2 * kFirstHeapBytes + kPageBytes);
+  CHECK(memory(huge) == memory(small));
+  // Mapping all of it takes none either.
+  const auto worker = Segment::open(huge.id, View::kWhole);
+  REQUIRE(worker.has_value());
+  CHECK(memory(huge) == memory(small));
+}
+
 TEST_CASE("a segment whose code was changed opens for any behaviour") {
   const SegmentId id = test::fresh_id();
   const Wanted other{"other", 64 * 1024, 64 * 1024};
@@ -139,6 +156,34 @@ TEST_CASE("a damaged header is refused, whatever it says") {
   CHECK(contains(damage([](Header& h) { h.plans[0].replies.offset = 0; }), "damaged header"));
   CHECK(contains(damage([](Header& h) { h.current.store(2); }), "damaged header"));
   remove_segment(id);
+}
+
+TEST_CASE("a plan that is off by anything in any field is refused, by the daemon's view too") {
+  // A wild write of the worker's may leave any of these; most would pass a check of bounds only.
+  const TestSegment made{{"behaviour", 1 << 20, 256 * 1024}};
+  Plan& plan = made.segment.header().plans[0];
+  const Plan sound = plan;
+  std::uint64_t fields[sizeof(Plan) / sizeof(std::uint64_t)];
+  const auto opens = [&](View view) { return Segment::open(made.id, view).has_value(); };
+  for (std::size_t field = 0; field < std::size(fields); ++field) {
+    CAPTURE(field);
+    for (const auto change : {+[](std::uint64_t& f) { f *= 8; }, +[](std::uint64_t& f) { f *= 2; },
+                              +[](std::uint64_t& f) { f /= 2; }, +[](std::uint64_t& f) { f = 0; },
+                              +[](std::uint64_t& f) { f += kPageBytes; },
+                              +[](std::uint64_t& f) { f -= kPageBytes; },
+                              +[](std::uint64_t& f) { f += 8; }, +[](std::uint64_t& f) { f = ~f; },
+                              +[](std::uint64_t& f) { f ^= 1ULL << 63; }}) {
+      std::memcpy(fields, &sound, sizeof sound);
+      change(fields[field]);
+      std::memcpy(&plan, fields, sizeof plan);
+      CAPTURE(fields[field]);
+      CHECK_FALSE(opens(View::kRings));
+      CHECK_FALSE(opens(View::kWhole));
+    }
+  }
+  plan = sound;
+  CHECK(opens(View::kRings));
+  CHECK(opens(View::kWhole));
 }
 
 TEST_CASE("a segment whose creation was interrupted is made anew") {
@@ -256,6 +301,8 @@ TEST_CASE("a segment that is kept from children and core dumps stays so with a h
     REQUIRE(keeper->raise_limit(limit).has_value());
     REQUIRE(keeper->heap().size() == limit);
     CHECK(has(&keeper->control(), " dc"));
+    CHECK_FALSE(has(&keeper->control(), " dd"));
+    CHECK(has(keeper->mailbox().at(0), " dd"));
     CHECK(has(keeper->heap().data(), " dc"));
     CHECK(has(keeper->heap().data(), " dd"));
     CHECK(has(keeper->journal_pages() + limit - 1, " dd"));

@@ -61,6 +61,8 @@ class Audit {
   // Empty: all is well. Otherwise what is broken.
   static std::string of(const State& state) {
     Audit audit(state);
+    // First: who walks over broken blocks may end anywhere.
+    if (!audit.demand(peeper::heap_is_sane(), "the heap's blocks are broken")) return audit.fault_;
     if (audit.table("accounts", state.accounts) && audit.table("order_prices", state.order_prices))
       if (audit.accounts() && audit.book_in_order()) audit.orders();
     return audit.fault_;

@@ -1,19 +1,33 @@
 #include "worker/runtime/heap.hpp"
 
 #include <algorithm>
+#include <cstring>
 
-#include "common/check.hpp"
+#include "common/segment/memory.hpp"
+#include "common/segment/plan.hpp"
 #include "worker/runtime/durable.hpp"
 
 namespace peeper::worker {
 namespace {
 
 using segment::kPageBytes;
+using segment::page_up;
 
 constexpr std::uint64_t kRootMagic = 0x7061'6548'7065'6550;  // "PeepHeap"
 
 // What a block may need beyond its own bytes: the allocator's headers.
 constexpr std::uint64_t kOverhead = 256;
+
+// What lies before each block, given out or free: rbtree_best_fit's SizeHolder, which is private.
+// Sizes are in units of the alignment, the head included. `previous` only counts where the block
+// before is free.
+struct BlockHead {
+  std::uint64_t previous;
+  std::uint64_t size : 62;
+  std::uint64_t is_previous_taken : 1;
+  std::uint64_t is_taken : 1;
+};
+static_assert(sizeof(BlockHead) == 16);
 
 }  // namespace
 
@@ -25,6 +39,44 @@ bool Heap::is_formatted() const {
          r.state_offset >= kManagerOffset && r.state_offset < r.extent_bytes &&
          r.durable_offset >= kManagerOffset && r.durable_offset < r.extent_bytes &&
          r.extent_bytes % kPageBytes == 0;
+}
+
+// The tree of the free blocks is Boost's to check. It trusts what it walks over, so the blocks come
+// first.
+bool Heap::is_sane() const {
+  return is_formatted() && manager().get_size() == root().extent_bytes - kManagerOffset &&
+         blocks_are_whole() && manager().check_sanity();
+}
+
+// From the first block to the one that marks the end, as Boost lays them.
+bool Heap::blocks_are_whole() const {
+  constexpr std::uint64_t kUnit = Buffer::memory_algorithm::Alignment;
+  static_assert(kUnit == sizeof(BlockHead));
+  const std::uint64_t first =
+      (kManagerOffset + sizeof(Buffer::segment_manager) + kUnit - 1) / kUnit;
+  const std::uint64_t end = root().extent_bytes / kUnit - 1;
+  const auto head_at = [this](std::uint64_t unit) {
+    BlockHead head{};
+    std::memcpy(&head, start() + unit * kUnit, sizeof head);
+    return head;
+  };
+  std::uint64_t free = 1;  // the end's own
+  std::uint64_t size = 0;
+  bool is_taken = true;
+  std::uint64_t at = first;
+  while (at < end) {
+    const BlockHead head = head_at(at);
+    if (head.size == 0 || head.size > end - at || (head.is_previous_taken != 0) != is_taken ||
+        (!is_taken && head.previous != size))
+      return false;
+    size = head.size;
+    is_taken = head.is_taken != 0;
+    if (!is_taken) free += size;
+    at += size;
+  }
+  const BlockHead last = head_at(end);
+  return last.is_taken != 0 && last.size == end - first && (is_taken || last.previous == size) &&
+         free * kUnit == manager().get_free_memory();
 }
 
 void Heap::format() {
@@ -44,11 +96,9 @@ void* Heap::allocate(std::size_t bytes, std::size_t alignment) {
     return manager().allocate_aligned(bytes, alignment, std::nothrow);
   };
   void* memory = take();
-  if (memory == nullptr) {
-    if (bytes > segment_.heap().size()) grow(bytes);  // throws, before a sum can wrap
-    grow(bytes + alignment + kOverhead);
+  while (memory == nullptr) {
+    grow(bytes, alignment);
     memory = take();
-    PEEPER_CHECK(memory != nullptr, "a grown heap has no room");
   }
   const auto end =
       static_cast<std::uint64_t>(static_cast<std::byte*>(memory) - start()) + bytes;
@@ -58,21 +108,30 @@ void* Heap::allocate(std::size_t bytes, std::size_t alignment) {
 
 void Heap::deallocate(void* memory) noexcept { manager().deallocate(memory); }
 
-void Heap::grow(std::size_t bytes) {
+// By as much as is enough for sure, in the segment's usual steps. Where that is beyond the limit,
+// or /dev/shm has no room for it, by less: what is free at the heap's end counts as well, and only
+// the allocator knows how much that is, so the caller tries, and asks again.
+void Heap::grow(std::uint64_t bytes, std::uint64_t alignment) {
   const std::uint64_t extent = root().extent_bytes;
   const std::uint64_t limit = segment_.heap().size();
-  const auto refuse = [&] {
+  const std::uint64_t free = manager().get_free_memory();
+  // Even if all that is free lay at the end. First, so that no sum below wraps around.
+  const std::uint64_t least = bytes < free + kPageBytes ? kPageBytes : page_up(bytes - free);
+  if (bytes > limit || least > limit - extent)
     throw OutOfStateMemory("out of state memory: state_size = " + std::to_string(limit) +
                            " bytes is reached (raise it)");
-  };
-  if (bytes > limit) refuse();
-  const auto next = segment::next_heap_size(extent, extent + bytes, limit);
-  if (!next) refuse();
-  if (const auto kept = segment_.reserve_heap(*next); !kept)
-    throw OutOfStateMemory("out of state memory: " + kept.error().what);
-  guard_.extend(*next);
-  manager().grow(*next - extent);
-  root().extent_bytes = *next;
+  const std::uint64_t enough = extent + bytes + alignment + kOverhead;
+  std::uint64_t step = segment::next_heap_size(extent, enough, limit).value_or(limit) - extent;
+  while (true) {
+    const auto kept = segment_.reserve_heap(extent + step);
+    if (kept) break;
+    if (step <= least || !segment::is_short_of_memory(kept.error()))
+      throw OutOfStateMemory("out of state memory: " + kept.error().what);
+    step = std::max(least, page_up(step / 2));
+  }
+  guard_.extend(extent + step);
+  manager().grow(step);
+  root().extent_bytes = extent + step;
 }
 
 }  // namespace peeper::worker

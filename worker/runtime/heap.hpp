@@ -65,6 +65,9 @@ class Heap {
   // Is this a heap that format() made? Checked at every start but the first.
   [[nodiscard]] bool is_formatted() const;
 
+  // Does the allocator's bookkeeping agree with itself, block by block? Changes nothing.
+  [[nodiscard]] bool is_sane() const;
+
   // Throws OutOfStateMemory. `alignment` is a power of two.
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
   void deallocate(void* memory) noexcept;
@@ -93,10 +96,12 @@ class Heap {
 
   [[nodiscard]] std::byte* start() const { return segment_.heap().data(); }
   [[nodiscard]] HeapRoot& root() const { return *reinterpret_cast<HeapRoot*>(start()); }
+  [[nodiscard]] bool blocks_are_whole() const;
   [[nodiscard]] Buffer::segment_manager& manager() const {
     return *reinterpret_cast<Buffer::segment_manager*>(start() + kManagerOffset);
   }
-  void grow(std::size_t bytes);
+  // For a block that found no room. Throws OutOfStateMemory.
+  void grow(std::uint64_t bytes, std::uint64_t alignment);
 
   static constexpr std::uint64_t kManagerOffset = 1024;
 

@@ -33,6 +33,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
 }
 void deallocate(void* memory) noexcept { heap->deallocate(memory); }
 void touch(const void* memory, std::size_t size) { guard->touch(memory, size); }
+bool heap_is_sane() { return heap->is_sane(); }
 
 bool reply(const abi::From* from, abi::Bytes value) { return services->reply(*from, view(value)); }
 
@@ -116,6 +117,7 @@ const abi::Host& make_host(Services& the_services, Heap& the_heap, PageGuard& th
           .allocate = allocate,
           .deallocate = deallocate,
           .touch = touch,
+          .heap_is_sane = heap_is_sane,
           .reply = reply,
           .send_after = send_after,
           .cancel = cancel,

@@ -40,4 +40,6 @@ void touch(const void* memory, std::size_t bytes) {
   if (attached_host != nullptr) attached_host->touch(memory, bytes);
 }
 
+bool heap_is_sane() { return attached_host == nullptr || attached_host->heap_is_sane(); }
+
 }  // namespace peeper::detail

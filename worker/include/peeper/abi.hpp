@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 3;
+inline constexpr std::uint32_t kSdkVersion = 4;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -85,8 +85,8 @@ struct Sink {
 enum class Post : std::uint32_t { kCast = 1, kInfo = 2 };
 
 // What the worker offers a behaviour. The pointer stays valid as long as the process lives.
-// All but touch() and the facts are part of the running transaction: a message that does not
-// commit has sent, set and stored nothing. They throw std::logic_error outside of a callback that
+// All but touch(), heap_is_sane() and the facts are part of the running transaction: a message that
+// does not commit has sent, set and stored nothing. They throw std::logic_error outside of a callback that
 // may write, std::bad_alloc when the heap is full, std::length_error when something is too long.
 struct Host {
   std::uint32_t size;  // sizeof(Host), so that a later one may be longer
@@ -97,6 +97,8 @@ struct Host {
   void (*deallocate)(void* memory) noexcept;
   // Makes heap memory writable that a system call is about to fill. Ignores other memory.
   void (*touch)(const void* memory, std::size_t bytes);
+  // Looks at every block of the heap, free or given out; changes nothing. In any callback.
+  bool (*heap_is_sane)();
 
   // Answers a call that was left unanswered. False if its caller is known to be gone, or was
   // answered before.

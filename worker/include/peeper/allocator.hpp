@@ -28,6 +28,7 @@ void attach(const abi::Host* host) noexcept;
 [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
 void deallocate(void* memory) noexcept;
 void touch(const void* memory, std::size_t bytes);
+[[nodiscard]] bool heap_is_sane();
 
 // Raised when what these headers themselves add to a container in the heap changes: the layout of
 // a pointer or an allocator, a default template argument, the hash of a key. A segment whose State
@@ -54,6 +55,12 @@ using ptr = boost::interprocess::offset_ptr<T>;
 //
 // Does nothing for memory that isn't in the heap, and outside of a callback.
 inline void touch(const void* memory, std::size_t bytes) { detail::touch(memory, bytes); }
+
+// Is the allocator's own bookkeeping whole: does block follow on block, and does what is free add
+// up? A write past the end of a block is noticed here, one inside of a block can't be. For audits
+// and tests: it looks at each block, so it takes some ms with a million of them. It only reads, so
+// a callback that gets its State const may ask as well. True where there is no heap.
+[[nodiscard]] inline bool heap_is_sane() { return detail::heap_is_sane(); }
 
 template <class T>
 class allocator {
