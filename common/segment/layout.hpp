@@ -23,7 +23,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -66,6 +66,16 @@ struct Header {
 };
 static_assert(offsetof(Header, uid) == 232 && sizeof(Header) == 880);
 
+// A message of another server that was dropped. That it came must be known when it is delivered
+// again (MessageHead::stream), and what is known of that lies in the heap, where only a worker can
+// write it: the next one does, before it runs anything else. One is enough: no message begins, and
+// so none is dropped, before that.
+struct Dropped {
+  std::uint64_t stream;  // 0: none
+  std::uint64_t number;
+  std::uint64_t reserved[2];
+};
+
 // One of the two outcomes that COMMIT chooses between; the sequence's lowest bit is its index.
 // Writer: the worker.
 struct alignas(64) Slot {
@@ -73,8 +83,9 @@ struct alignas(64) Slot {
   std::uint64_t mailbox_head;  // first message not yet committed
   std::uint64_t reply_tail;    // end of the committed replies
   std::uint64_t outbox_tail;   // end of the committed outgoing messages
-  std::uint64_t reserved[4];
+  Dropped dropped;             // carried over from commit to commit until a worker has noted it
 };
+static_assert(offsetof(Slot, dropped) == 32 && sizeof(Slot) == 64);
 
 enum class Channel : std::uint32_t {
   kNone = 0,

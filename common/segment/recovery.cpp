@@ -141,6 +141,7 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
       segment, transaction, found.head,
       "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
   if (!answered) return answered.error();
+  if (found.head.stream != 0) transaction.set_dropped({found.head.stream, found.head.number, {}});
   transaction.commit(found.position + found.head.bytes);
   return settled;
 }

@@ -67,7 +67,7 @@ class Runtime {
   void first_start(const InitArguments& arguments);
   void adopt_state();
   void change_code(const abi::CodeChange& change);
-  void drop_judged();
+  void settle_last();
   void handle_start();
   void run_start();
 
@@ -93,6 +93,8 @@ class Runtime {
   [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);
+  // Notes a message of another server that is dropped as one that came.
+  void note_dropped(std::uint64_t stream, std::uint64_t number);
 
   // --- Around each transaction ---
   void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
@@ -126,6 +128,8 @@ class Runtime {
     segment::Channel channel = segment::Channel::kNone;
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
+    std::uint64_t stream = 0;        // as in MessageHead, with its number
+    std::uint64_t number = 0;
     abi::From from{};
     std::string name;  // keeps its memory
   };

@@ -54,6 +54,8 @@ void Runtime::handle(const Message& message) {
 
   begin(Channel::kMailbox, message.position, Access::kReadsOnly);
   running_.mailbox_head = message.position + head.bytes;
+  running_.stream = head.stream;
+  running_.number = head.number;
   if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
     running_.from = {head.request, head.stream, head.epoch, 0};
   running_.name =

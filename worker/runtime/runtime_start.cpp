@@ -1,5 +1,6 @@
 // How a worker begins: init, or the State that is there; what the last worker's death left to do;
 // handle_start.
+#include <algorithm>
 #include <new>
 
 #include "common/segment/judgement.hpp"
@@ -23,7 +24,7 @@ void Runtime::start(const InitArguments& arguments) {
     first_start(arguments);
   else
     adopt_state();
-  drop_judged();
+  settle_last();
   handle_start();
   show_memory();
   control_.worker.phase.store(segment::Phase::kReady, std::memory_order_release);
@@ -78,20 +79,36 @@ void Runtime::change_code(const abi::CodeChange& change) {
   commit(transaction_.mailbox_head());
 }
 
-// What the heap held and the last worker died of: the keeper has judged it, we carry it out. A
-// worker that dies in here finds the same judgement again.
-void Runtime::drop_judged() {
+// What the last worker died of and only a worker can write down: that something the heap held is
+// dropped, as the keeper judged; that a message of another server was, so that it doesn't count as
+// new when it is delivered again. A worker that dies in here finds the same to do again.
+void Runtime::settle_last() {
   const segment::InFlight& flying = control_.in_flight;
   const bool judged =
       flying.sequence.load(std::memory_order_acquire) == transaction_.sequence() + 1 &&
       segment::is_kept_in_heap(flying.channel) &&
       flying.verdict.load(std::memory_order_acquire) ==
           static_cast<std::uint32_t>(segment::Verdict::kDrop);
-  if (!judged) return;
+  const segment::Dropped dropped = transaction_.dropped();
+  if (!judged && dropped.stream == 0) return;
   transaction_.begin_drop();
   services_.open(PageGuard::Access::kWrites);
-  drop_kept(flying.channel, flying.position);
+  if (judged) drop_kept(flying.channel, flying.position);
+  if (dropped.stream != 0) {
+    try {
+      note_dropped(dropped.stream, dropped.number);
+      transaction_.set_dropped({});
+    } catch (const OutOfStateMemory&) {
+      // The first message of its sender, and no room for one number more. It stays to be noted at
+      // the next start, unless another is dropped before. Only a server that runs can make room.
+    }
+  }
   commit(transaction_.mailbox_head());
+}
+
+void Runtime::note_dropped(std::uint64_t stream, std::uint64_t number) {
+  std::uint64_t& last = services_.change().streams[stream];
+  last = std::max(last, number);
 }
 
 void Runtime::drop_kept(Channel channel, std::uint64_t number) {
