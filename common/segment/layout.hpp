@@ -103,14 +103,15 @@ enum class Channel : std::uint32_t {
 
 // The running transaction. Writer: the worker; sequence is stored last.
 struct alignas(64) InFlight {
-  Atomic64 sequence;           // committed + 1 while a transaction runs
+  Atomic64 sequence;           // committed + 1 while a transaction runs, and until its worker's
+                               // death is judged. 0: nothing is in flight
   std::uint64_t position;      // what it runs, by a number no other of its channel ever has: of a
                                // message its place in the mailbox, of a timer its own
   std::uint64_t started_at;    // CLOCK_MONOTONIC, ns
   std::uint32_t attempt;       // 1 at the first run of this message
   Channel channel;
-  Atomic32 verdict;            // segment::Verdict on it after its worker's death, for channels whose
-                               // drop is the next worker's. Writer: the keeper; begin() clears it
+  Atomic32 verdict;            // Verdict::kDrop after its worker's death, where to drop it is the
+                               // next worker's part; else 0. Writer: the keeper; begin() clears it
   Channel tried_channel;       // what of the mailbox or the heap was begun last, and how often: kept
   std::uint64_t tried_position;  // while a new worker's start runs in between
   std::uint32_t tried;

@@ -77,6 +77,9 @@ const char* name_of(Channel channel) {
   return "";
 }
 
+// From here on it waits as before its first run: who dies before beginning it did not die of it.
+void run_again(InFlight& flying) { flying.sequence.store(0, std::memory_order_release); }
+
 Failure no_room(const Segment& segment) {
   return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
 }
@@ -115,11 +118,18 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   settled.cause = describe(death, read_crash(segment.crash(), death.incarnation));
   if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) return settled;
 
+  const bool is_kept = is_kept_in_heap(flying.channel);
+  constexpr auto kDrop = static_cast<std::uint32_t>(Verdict::kDrop);
+  // Judged before, and no worker has come to carry it out: who died since died of something else.
+  if (is_kept && flying.verdict.load(std::memory_order_acquire) == kDrop) return settled;
   settled.verdict = judge(flying.channel, flying.attempt, death.observed, death.retries);
   if (settled.verdict == Verdict::kNothing) return settled;
-  if (is_kept_in_heap(flying.channel)) {
+  if (is_kept) {
     settled.message = name_of(flying.channel);
-    flying.verdict.store(static_cast<std::uint32_t>(settled.verdict), std::memory_order_release);
+    if (settled.verdict == Verdict::kDrop)
+      flying.verdict.store(kDrop, std::memory_order_release);
+    else
+      run_again(flying);
     return settled;
   }
 
@@ -134,7 +144,10 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   });
   if (!readable) return damaged(segment, "the message in flight is malformed");
   if (found.head.type == MessageType::kAnswer) settled.message = "answer";
-  if (settled.verdict != Verdict::kDrop) return settled;
+  if (settled.verdict != Verdict::kDrop) {
+    run_again(flying);
+    return settled;
+  }
 
   transaction.begin_drop();
   const auto answered = answer_with_error(

@@ -193,3 +193,41 @@ TEST_CASE("a recovery killed at any instruction leaves the next one the same byt
   kill_recovery_everywhere(kClient);
   kill_recovery_everywhere(kServer);
 }
+
+// The judgements that are no transaction: to run again, and to leave the drop to a worker.
+TEST_CASE("a judgement killed at any instruction is the next one's too") {
+  for (const Channel channel : {Channel::kMailbox, Channel::kTimer})
+    for (const std::uint32_t retries : {0U, 1U}) {
+      if (channel == Channel::kMailbox && retries == 0) continue;  // dropped at once: see above
+      TestSegment running;
+      prepare(running, kServer);
+      {
+        Transaction transaction{running.segment};
+        transaction.begin(channel, 0, 1);
+      }
+      Death death = test::seen_signal(SIGSEGV);
+      death.retries = retries;
+      const auto recover = [death](const Segment& segment) {
+        return roll_back(segment).has_value() && settle(segment, death).has_value();
+      };
+      TestSegment again;
+      std::uint64_t wrong = 0;
+      test::step_through(
+          [&] {
+            if (!recover(running.segment)) ::_exit(1);
+          },
+          [&](std::uint64_t) {
+            copy_segment(running, again);
+            REQUIRE(recover(again.segment));
+            const Control& control = again.segment.control();
+            const InFlight& flying = control.in_flight;
+            const bool right =
+                retries == 0
+                    ? flying.sequence.load() == 1 &&
+                          flying.verdict.load() == static_cast<std::uint32_t>(Verdict::kDrop)
+                    : flying.sequence.load() == 0;
+            if (!right || control.committed.load() != 0 || !notes(again.segment, kClient)) ++wrong;
+          });
+      CHECK(wrong == 0);
+    }
+}
