@@ -112,13 +112,19 @@ struct alignas(64) InFlight {
   Channel channel;
   Atomic32 verdict;            // Verdict::kDrop after its worker's death, where to drop it is the
                                // next worker's part; else 0. Writer: the keeper; begin() clears it
-  Channel tried_channel;       // what of the mailbox or the heap was begun last, and how often: kept
-  std::uint64_t tried_position;  // while a new worker's start runs in between
-  std::uint32_t tried;
   std::uint32_t reserved32;
-  std::uint64_t reserved[1];
+  std::uint64_t reserved[3];
 };
 static_assert(sizeof(InFlight) == 64);
+
+// What of one channel was begun last, and how often: it counts on whatever other channels run in
+// between. Writer: the worker.
+struct Tries {
+  std::uint64_t position;  // as in InFlight
+  std::uint32_t count;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(Tries) == 16);
 
 struct alignas(64) JournalHead {
   Atomic64 sequence;  // whose pre-images these are
@@ -185,12 +191,15 @@ struct Control {
   MailboxEnds mailbox;
   ReplyEnds replies;
   OutboxEnds outbox;
+  alignas(64) Tries tries[8];  // by Channel; only of those whose messages are judged
 };
 static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 192);
 static_assert(offsetof(Control, journal) == 256 && offsetof(Control, worker) == 320);
 static_assert(offsetof(Control, mailbox) == 384 && offsetof(Control, replies) == 512);
-static_assert(offsetof(Control, outbox) == 640);
-static_assert(sizeof(Control) == 768 && sizeof(Control) <= kPageBytes);
+static_assert(offsetof(Control, outbox) == 640 && offsetof(Control, tries) == 768);
+static_assert(sizeof(Control) == 896 && sizeof(Control) <= kPageBytes);
+static_assert(sizeof Control::tries == 8 * sizeof(Tries) &&
+              static_cast<std::uint32_t>(Channel::kTimeout) < 8);
 
 enum class CrashKind : std::uint32_t {
   kNone = 0,

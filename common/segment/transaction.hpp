@@ -58,14 +58,8 @@ class Transaction {
     forget();
     journal_.begin(running);
     f.started_at = now_ns;
-    f.attempt = 1;
-    if (channel == Channel::kMailbox || is_kept_in_heap(channel)) {
-      const bool again = f.tried_position == position && f.tried_channel == channel;
-      f.attempt = again ? f.tried + 1 : 1;
-      f.tried = f.attempt;
-      f.tried_position = position;
-      f.tried_channel = channel;
-    }
+    const bool is_judged = channel == Channel::kMailbox || is_kept_in_heap(channel);
+    f.attempt = is_judged ? count_try(channel, position) : 1;
     f.position = position;
     f.channel = channel;
     f.verdict.store(0, std::memory_order_relaxed);
@@ -158,6 +152,18 @@ class Transaction {
   }
 
  private:
+  // The number of this try. In an order that never adds to it what was tried before this position.
+  std::uint32_t count_try(Channel channel, std::uint64_t position) {
+    Tries& tries = control_.tries[static_cast<std::uint32_t>(channel)];
+    if (tries.position != position) {
+      tries.count = 0;
+      compiler_fence();
+      tries.position = position;
+      compiler_fence();
+    }
+    return ++tries.count;
+  }
+
   // What an earlier try of this transaction left: it was never published.
   void forget() {
     new_reply_tail_ = reply_tail_;

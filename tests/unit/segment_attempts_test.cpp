@@ -19,6 +19,12 @@ std::uint32_t die_in(const Segment& segment, Channel channel, std::uint64_t posi
   return segment.control().in_flight.attempt;
 }
 
+void complete(const Segment& segment, Channel channel, std::uint64_t position) {
+  Transaction transaction{segment};
+  transaction.begin(channel, position, 1);
+  transaction.commit(transaction.mailbox_head());
+}
+
 Death seen(std::uint32_t retries = 0) {
   Death death = test::seen_signal(SIGSEGV);
   death.retries = retries;
@@ -67,5 +73,22 @@ TEST_CASE("that what the heap holds is to be dropped stands until a worker has d
     CHECK(recover(made.segment, death) == Verdict::kNothing);
     CHECK(flying.verdict.load() == static_cast<std::uint32_t>(Verdict::kDrop));
     CHECK(flying.sequence.load() == made.segment.control().committed.load() + 1);
+  }
+}
+
+TEST_CASE("how often something was tried is counted whatever else runs in between") {
+  constexpr Channel kCounted[] = {Channel::kMailbox, Channel::kContinue, Channel::kTimer,
+                                  Channel::kTimeout};
+  for (const Channel channel : kCounted) {
+    TestSegment made;
+    test::push(made.segment, MessageType::kCast, 0, {"poison"});
+    for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+      CHECK(die_in(made.segment, channel, 0) == attempt);
+      CHECK(recover(made.segment, seen(2)) ==
+            (attempt < 3 ? Verdict::kRunAgain : Verdict::kDrop));
+      complete(made.segment, Channel::kStart, 0);
+      for (const Channel other : kCounted)
+        if (other != channel) complete(made.segment, other, 100 + attempt);
+    }
   }
 }

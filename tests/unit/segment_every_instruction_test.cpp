@@ -142,6 +142,39 @@ TEST_CASE("a message killed at any instruction happened whole or not at all") {
   }
 }
 
+TEST_CASE("a message killed at any instruction of its begin has not been tried more than once") {
+  TestSegment running;
+  prepare(running, kClient);
+  Control& control = running.segment.control();
+  const auto begin = [](const Segment& segment) {
+    Transaction transaction{segment};
+    transaction.begin(Channel::kMailbox, transaction.mailbox_head(), 1);
+    return segment.control().in_flight.attempt;
+  };
+  Death death = test::seen_signal(SIGKILL);
+  death.retries = 4;
+  for (int tries = 1; tries <= 3; ++tries) {
+    REQUIRE(begin(running.segment) == tries);
+    REQUIRE(settle(running.segment, death).has_value());
+  }
+  run_message(running.segment, Order::kSaveThenWrite);
+  TestSegment killed;
+  std::uint64_t wrong = 0;
+  std::uint64_t again = 0;
+  test::step_through([&] { (void)begin(running.segment); },
+                     [&](std::uint64_t) {
+                       copy_segment(running, killed);
+                       const bool was_judged =
+                           settle(killed.segment, death)->verdict == Verdict::kRunAgain;
+                       const std::uint32_t attempt = begin(killed.segment);
+                       if (attempt == 2) ++again;
+                       if (attempt > 2 || (was_judged && attempt != 2)) ++wrong;
+                     });
+  CHECK(wrong == 0);
+  CHECK(again > 0);
+  CHECK(control.committed.load() == 1);
+}
+
 TEST_CASE("canary: a page written before its pre-image is in the journal is noticed") {
   const Tally tally = kill_message_everywhere(Order::kWriteThenSave, kClient);
   CHECK(tally.wrong > 0);
