@@ -210,6 +210,11 @@ bool Runtime::terminate_after(const std::string& text) {
 
 void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access) {
   transaction_.begin(channel, position, now_ns());
+  enter(channel, position, access);
+}
+
+// A transaction that has begun is now that of this code.
+void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access access) {
   // An earlier message's wild write, since committed, may have hit the root.
   if (channel != Channel::kInit)
     PEEPER_CHECK(heap_.is_formatted(), "the heap's root was overwritten");

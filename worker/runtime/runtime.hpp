@@ -67,6 +67,8 @@ class Runtime {
   void first_start(const InitArguments& arguments);
   void adopt_state();
   void change_code(const abi::CodeChange& change);
+  [[nodiscard]] bool is_judged() const;
+  void begin_start(segment::Channel channel);
   void settle_last();
   void handle_start();
   void run_start();
@@ -98,6 +100,7 @@ class Runtime {
 
   // --- Around each transaction ---
   void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
+  void enter(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
   void commit(std::uint64_t mailbox_head);
   void show_memory();
 

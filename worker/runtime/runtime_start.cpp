@@ -24,7 +24,6 @@ void Runtime::start(const InitArguments& arguments) {
     first_start(arguments);
   else
     adopt_state();
-  settle_last();
   handle_start();
   show_memory();
   control_.worker.phase.store(segment::Phase::kReady, std::memory_order_release);
@@ -66,8 +65,9 @@ void Runtime::adopt_state() {
 // The old State goes and the new one comes in one transaction, the fingerprint and the new code's
 // handle_start with it: while any of that can fail, the old code can go on.
 void Runtime::change_code(const abi::CodeChange& change) {
-  begin(Channel::kCodeChange, 0, PageGuard::Access::kWrites);
+  begin_start(Channel::kCodeChange);
   barrier([&] {
+    settle_last();
     void* old_state = heap_.state();
     void* state = heap_.allocate(behaviour_.state.size, behaviour_.state.alignment);
     change.change(object_, heap_.fingerprint().version, old_state, state);
@@ -81,19 +81,11 @@ void Runtime::change_code(const abi::CodeChange& change) {
 
 // What the last worker died of and only a worker can write down: that something the heap held is
 // dropped, as the keeper judged; that a message of another server was, so that it doesn't count as
-// new when it is delivered again. A worker that dies in here finds the same to do again.
+// new when it is delivered again. It shares a transaction with the first code that runs: a worker
+// that dies in there leaves the same to do again, and new code has changed nothing.
 void Runtime::settle_last() {
-  const segment::InFlight& flying = control_.in_flight;
-  const bool judged =
-      flying.sequence.load(std::memory_order_acquire) == transaction_.sequence() + 1 &&
-      segment::is_kept_in_heap(flying.channel) &&
-      flying.verdict.load(std::memory_order_acquire) ==
-          static_cast<std::uint32_t>(segment::Verdict::kDrop);
+  if (is_judged()) drop_kept(control_.in_flight.channel, control_.in_flight.position);
   const segment::Dropped dropped = transaction_.dropped();
-  if (!judged && dropped.stream == 0) return;
-  transaction_.begin_drop();
-  services_.open(PageGuard::Access::kWrites);
-  if (judged) drop_kept(flying.channel, flying.position);
   if (dropped.stream != 0) {
     try {
       note_dropped(dropped.stream, dropped.number);
@@ -103,7 +95,22 @@ void Runtime::settle_last() {
       // the next start, unless another is dropped before. Only a server that runs can make room.
     }
   }
-  commit(transaction_.mailbox_head());
+}
+
+// Did the keeper judge that something the heap holds is to be dropped?
+bool Runtime::is_judged() const {
+  const segment::InFlight& flying = control_.in_flight;
+  return flying.sequence.load(std::memory_order_acquire) == transaction_.sequence() + 1 &&
+         segment::is_kept_in_heap(flying.channel) &&
+         flying.verdict.load(std::memory_order_acquire) ==
+             static_cast<std::uint32_t>(segment::Verdict::kDrop);
+}
+
+// A judgement stays written down until the commit, for whoever must do this again.
+void Runtime::begin_start(Channel channel) {
+  if (!is_judged()) return begin(channel, 0, PageGuard::Access::kWrites);
+  transaction_.begin_drop();
+  enter(channel, 0, PageGuard::Access::kWrites);
 }
 
 void Runtime::note_dropped(std::uint64_t stream, std::uint64_t number) {
@@ -127,9 +134,13 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number) {
 }
 
 void Runtime::handle_start() {
-  if (behaviour_.start == nullptr || has_started_) return;
-  begin(Channel::kStart, 0, PageGuard::Access::kWrites);
-  barrier([&] { run_start(); });
+  const bool starts = behaviour_.start != nullptr && !has_started_;
+  if (!starts && !is_judged() && transaction_.dropped().stream == 0) return;
+  begin_start(Channel::kStart);
+  barrier([&] {
+    settle_last();
+    if (starts) run_start();
+  });
   commit(transaction_.mailbox_head());
 }
 
