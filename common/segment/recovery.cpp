@@ -84,12 +84,16 @@ Failure no_room(const Segment& segment) {
   return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
 }
 
-// Tells the caller, a client or another server, what became of its call.
+// Tells the caller, a client or another server, what became of its call. Clients are there no
+// longer than their daemon, which would have seen the death; and before the next one has attached
+// nobody makes room in the replies.
 Result<void> answer_with_error(const Segment& segment, Transaction& transaction,
-                               const MessageHead& head, const std::string& text) {
+                               const MessageHead& head, Observed observed,
+                               const std::string& text) {
   const bool is_here =
       head.stream != 0 ||
-      head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire);
+      (observed == Observed::kSeen &&
+       head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire));
   if (head.request == 0 || head.type == MessageType::kAnswer || !is_here) return {};
   std::string value;
   resp::append_error(value, text);
@@ -151,7 +155,7 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
 
   transaction.begin_drop();
   const auto answered = answer_with_error(
-      segment, transaction, found.head,
+      segment, transaction, found.head, death.observed,
       "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
   if (!answered) return answered.error();
   if (found.head.stream != 0) transaction.set_dropped({found.head.stream, found.head.number, {}});

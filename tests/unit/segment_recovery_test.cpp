@@ -224,6 +224,24 @@ TEST_CASE("dropping waits for room in the replies, and changes nothing until the
   CHECK(control.committed.load() == 1);
 }
 
+TEST_CASE("a message dropped with nobody watching waits for no room: nobody is left to be told") {
+  TestSegment made;
+  test::push(made.segment, MessageType::kCall, 5, {"poison"});
+  for (std::uint32_t attempt = 1; attempt < kMostUnseenAttempts; ++attempt) {
+    run(made.segment, {}, false, 1);
+    REQUIRE(roll_back(made.segment).has_value());
+    REQUIRE(settle(made.segment, Death{})->verdict == Verdict::kRunAgain);
+  }
+  run(made.segment, {}, false, 1);
+  // The dead daemon had read nothing of a whole ring, and the next one isn't there yet.
+  made.segment.control().slot[0].reply_tail = made.segment.replies().bytes();
+  REQUIRE(roll_back(made.segment).has_value());
+  const auto settled = settle(made.segment, Death{});
+  REQUIRE(settled.has_value());
+  CHECK(settled->verdict == Verdict::kDrop);
+  CHECK(made.segment.control().committed.load() == 1);
+}
+
 TEST_CASE("garbage in a segment is reported with its remedy, not believed") {
   const auto after = [](auto damage) {
     TestSegment made;
