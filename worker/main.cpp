@@ -55,9 +55,19 @@ Options parse_or_exit(int argc, char** argv) {
   std::exit(EXIT_FAILURE);
 }
 
+// Only on a segment that was recovered since the last worker started, and for the daemon that
+// started us: a worker whose daemon is gone may get this far before it is killed.
+bool may_start(segment::WorkerStatus& status, pid_t daemon) {
+  if (status.may_start.load(std::memory_order_acquire) != static_cast<std::uint32_t>(daemon))
+    return false;
+  status.may_start.store(0, std::memory_order_relaxed);
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  const pid_t daemon = ::getppid();
   const Options options = parse_or_exit(argc, argv);
   ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
 
@@ -67,12 +77,14 @@ int main(int argc, char** argv) {
   auto& segment = *new segment::Segment{*std::move(opened)};
   if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);
+  segment::WorkerStatus& status = segment.control().worker;
+  if (!may_start(status, daemon))
+    refuse("segment " + segment.id().path() + " was not recovered since its last worker's start");
   if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
   segment.close_descriptor();
 
   // From here on the crash record speaks for us.
   worker::install_crash_handler(segment, options.runtime.incarnation);
-  segment::WorkerStatus& status = segment.control().worker;
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
   const auto behaviour = worker::load_behaviour(options.library);

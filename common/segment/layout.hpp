@@ -152,8 +152,10 @@ struct alignas(64) WorkerStatus {
   Atomic32 hot_pages;
   Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
   std::atomic<StopMode> stop_mode;  // what SIGTERM means. Writer: the daemon
-  std::uint32_t reserved;
+  Atomic32 may_start;   // pid of the daemon whose worker may start, as the segment was recovered
+                        // since the last one did; 0: none. Writer: the keeper; the worker clears it
 };
+static_assert(offsetof(WorkerStatus, may_start) == 60 && sizeof(WorkerStatus) == 64);
 
 struct MailboxEnds {
   alignas(64) Atomic64 tail;  // writer: the daemon

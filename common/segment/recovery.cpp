@@ -25,6 +25,7 @@ Failure damaged(const Segment& segment, const std::string& what) {
 
 Result<RolledBack> roll_back(const Segment& segment) {
   Control& control = segment.control();
+  control.worker.may_start.store(0, std::memory_order_release);  // until all is done
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
   const Slot slot = control.slot[sequence & 1];
   if (slot.sequence != sequence) return damaged(segment, "the last commit's slot isn't its own");

@@ -1,7 +1,8 @@
 // What the keeper does after a worker's death: the heap as of the last commit, the ends published,
 // the message in flight judged.
 //
-// Only while no worker can write the segment. Idempotent: whoever does it may be killed at any
+// Only while no worker can write the segment; who recovers lets one start again after both steps
+// (WorkerStatus::may_start). Idempotent: whoever does it may be killed at any
 // instruction and the next one does it again, to the same bytes. Believes nothing in the segment
 // before checking it: damage is a Failure with a remedy, never a crash.
 #pragma once
