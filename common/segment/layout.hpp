@@ -73,7 +73,8 @@ static_assert(offsetof(Header, uid) == 232 && sizeof(Header) == 880);
 struct Dropped {
   std::uint64_t stream;  // 0: none
   std::uint64_t number;
-  std::uint64_t reserved[2];
+  std::uint64_t call;    // not 0: it was the answer to this call
+  std::uint64_t reserved;
 };
 
 // One of the two outcomes that COMMIT chooses between; the sequence's lowest bit is its index.
@@ -259,8 +260,9 @@ struct MessageHead {
   // Of a call: whom to answer, 0 for nobody. Of an answer: which call.
   std::uint64_t request;
   // What other servers send may be delivered twice when the daemon dies in between. Within a stream
-  // numbers only grow, so the receiver, which remembers the last one it committed, knows. A stream
-  // is named by its sender's uid, who is also who gets a call's answer. 0: from a client.
+  // numbers only grow, so the receiver, which remembers the last one it committed, knows. Of an
+  // answer it knows by its call, which is over. A stream is named by its sender's uid, who is also
+  // who gets a call's answer. 0: from a client.
   std::uint64_t stream;
   std::uint64_t number;
   std::uint32_t epoch;

@@ -159,7 +159,8 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
       segment, transaction, found.head, death.observed,
       "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
   if (!answered) return answered.error();
-  if (found.head.stream != 0) transaction.set_dropped({found.head.stream, found.head.number, {}});
+  if (found.head.stream != 0)
+    transaction.set_dropped({found.head.stream, found.head.number, answered_call(found.head), 0});
   transaction.commit(found.position + found.head.bytes);
   return settled;
 }

@@ -80,3 +80,48 @@ TEST_CASE("a message of another server that threw, dropped with terminate, does 
   CHECK(held.peeperd.fact("c", "crashes") == 0);
   held.peeperd.stop();
 }
+
+TEST_CASE("a dropped answer does not come back with the next daemon, its call's time limit does") {
+  Held held{server("c", "full")};
+  CHECK(held.call({"c", "put", "trap", "1"}) == "OK");
+  CHECK(held.call({"c", "ask_within", "3000", "a", "get"}) == "OK");
+  held.peeperd.await([&] { return held.peeperd.fact("c", "crashes") == 1; });
+  CHECK(held.call({"c", "drop", "trap"}) == "true");
+  held.restart();
+  CHECK(held.call({"a", "tell", "c", "inc"}) == "OK");
+  held.peeperd.await([&] { return held.call({"c", "get"}) == "1"; });
+  CHECK(held.call({"c", "log"}).find("answer 0") == std::string::npos);
+  held.peeperd.await(
+      [&] { return held.call({"c", "log"}).find("answer error TIMEOUT a") != std::string::npos; });
+  CHECK(held.peeperd.fact("c", "crashes") == 0);
+  held.peeperd.stop();
+}
+
+TEST_CASE("what a server keeps of its calls does not grow with the names it has called") {
+  Instance peeperd{server("a", "full", "mailbox = \"64KiB\"\n")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  // Heap in use after calls to 100 servers that are not there, and what they left in the log gone.
+  const auto used_after = [&](int first) {
+    for (int i = first; i < first + 100; ++i) {
+      const std::string nobody = "nobody" + std::to_string(1000 + i);
+      CHECK(talk({"CALL", "a", "ask", nobody, "get"}) == "OK");
+    }
+    peeperd.await([&] {
+      return talk({"SYS", "GET_STATE", "a"}).find("nobody" + std::to_string(1099 + first)) !=
+             std::string::npos;
+    });
+    CHECK(talk({"CALL", "a", "forget"}) == "OK");
+    CHECK(talk({"CALL", "a", "inc"}) != "");
+    Talk asker = peeperd.talk();
+    const auto status = asker.reply({"SYS", "GET_STATUS", "a"});
+    REQUIRE(status.has_value());
+    const resp::Reply* used = status->field("heap_used");
+    REQUIRE(used != nullptr);
+    return used->integer;
+  };
+  (void)used_after(0);  // what has a size once and for all
+  const std::int64_t before = used_after(100);
+  CHECK(used_after(200) == before);
+  peeperd.stop();
+}

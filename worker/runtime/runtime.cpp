@@ -195,7 +195,7 @@ bool Runtime::terminate_after(const std::string& text) {
       resp::append_error(value, "CRASHED " + segment_.id().server + ": " + text + " in '" +
                                     running_.name + "'");
       services_.answer(running_.from, value);
-      if (running_.stream != 0) note_dropped(running_.stream, running_.number);
+      if (running_.if_dropped.stream != 0) note_dropped(running_.if_dropped);
     } else {
       drop_kept(channel, running_.position);
     }
@@ -221,7 +221,7 @@ void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access a
   running_.channel = channel;
   running_.position = position;
   running_.mailbox_head = transaction_.mailbox_head();
-  running_.stream = 0;
+  running_.if_dropped = {};
   running_.from = {};
   running_.name.clear();
   hibernated_ = false;

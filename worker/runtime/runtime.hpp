@@ -96,7 +96,7 @@ class Runtime {
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);
   // Notes a message of another server that is dropped as one that came.
-  void note_dropped(std::uint64_t stream, std::uint64_t number);
+  void note_dropped(const segment::Dropped& message);
 
   // --- Around each transaction ---
   void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
@@ -131,8 +131,7 @@ class Runtime {
     segment::Channel channel = segment::Channel::kNone;
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
-    std::uint64_t stream = 0;        // as in MessageHead, with its number
-    std::uint64_t number = 0;
+    segment::Dropped if_dropped{};   // of a message of another server
     abi::From from{};
     std::string name;  // keeps its memory
   };

@@ -88,7 +88,7 @@ void Runtime::settle_last() {
   const segment::Dropped dropped = transaction_.dropped();
   if (dropped.stream != 0) {
     try {
-      note_dropped(dropped.stream, dropped.number);
+      note_dropped(dropped);
       transaction_.set_dropped({});
     } catch (const OutOfStateMemory&) {
       // The first message of its sender, and no room for one number more. It stays to be noted at
@@ -113,9 +113,11 @@ void Runtime::begin_start(Channel channel) {
   enter(channel, 0, PageGuard::Access::kWrites);
 }
 
-void Runtime::note_dropped(std::uint64_t stream, std::uint64_t number) {
-  std::uint64_t& last = services_.change().streams[stream];
-  last = std::max(last, number);
+void Runtime::note_dropped(const segment::Dropped& message) {
+  Durable& kept = services_.change();
+  if (message.call != 0) return kept.timers.lose_answer(message.call);
+  std::uint64_t& last = kept.streams[message.stream];
+  last = std::max(last, message.number);
 }
 
 void Runtime::drop_kept(Channel channel, std::uint64_t number) {
