@@ -158,9 +158,9 @@ TEST_CASE("a code_change that throws, crashes, hangs or can't start leaves the o
        {std::pair{"evolved_throws", "std::runtime_error: no way"},
         std::pair{"evolved_crashes", "SIGSEGV"}, std::pair{"evolved_hangs", ""},
         std::pair{"evolved_starts_not", "std::runtime_error: no start"}}) {
-    const std::string answer =
-        talk({"SYS", "CHANGE_CODE", "mine", behaviour, "TIMEOUT", "1000"});
-    INFO("behaviour " << std::string(behaviour));
+    const std::string name = behaviour;
+    CAPTURE(name);
+    const std::string answer = talk({"SYS", "CHANGE_CODE", "mine", name, "TIMEOUT", "1000"});
     CHECK(answer.starts_with("-ERR code change failed: "));
     CHECK(answer.find(cause) != std::string::npos);
     CHECK(answer.ends_with("; the old code goes on"));
