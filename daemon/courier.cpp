@@ -216,7 +216,7 @@ void Courier::tell_caller(std::string_view name, Answer answer, Receiver* receiv
   const std::array<std::string_view, 1> strings{value_};
   const Answer told = sender_.take({.type = MessageType::kAnswer,
                                     .request = outgoing_.reference,
-                                    .stream = failure_stream(rings_.uid(), name),
+                                    .stream = rings_.uid(),
                                     .number = outgoing_.position + 1,
                                     .flags = 0,
                                     .strings = strings});

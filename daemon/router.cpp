@@ -38,16 +38,6 @@ Step on_answer_of_caller(Answer answer) {
   return Step::kDrop;
 }
 
-// FNV-1a over the uid's bytes and the name's, http://www.isthe.com/chongo/tech/comp/fnv/. uids are
-// random: that this equals one, or another such stream, is as likely as two equal uids.
-std::uint64_t failure_stream(std::uint64_t sender_uid, std::string_view receiver) {
-  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
-  const auto add = [&hash](std::uint64_t byte) { hash = (hash ^ byte) * 0x100'0000'01b3; };
-  for (int shift = 0; shift < 64; shift += 8) add(sender_uid >> shift & 0xff);
-  for (const char c : receiver) add(static_cast<unsigned char>(c));
-  return hash == 0 ? 1 : hash;
-}
-
 Router::~Router() { ready_.clear(); }
 
 void Router::add(std::string_view receiver, Place place) {

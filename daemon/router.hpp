@@ -44,10 +44,6 @@ enum class Step {
 // Of the sender to the error that answers its call; kWait: for the sender.
 [[nodiscard]] Step on_answer_of_caller(Answer answer);
 
-// The stream in which a server is told what became of its calls to `receiver`. Never 0. The same in
-// every daemon: who is told twice knows by it.
-[[nodiscard]] std::uint64_t failure_stream(std::uint64_t sender_uid, std::string_view receiver);
-
 class Router {
  public:
   // `head`: where the outbox begins.

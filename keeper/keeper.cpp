@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -54,7 +55,10 @@ void report_failure(int control, const Failure& failure) {
 }
 
 Keeper::Keeper(UniqueFd control, segment::Segment segment, std::uint64_t state_bytes)
-    : control_(std::move(control)), segment_(std::move(segment)), state_bytes_(state_bytes) {}
+    : control_(std::move(control)),
+      segment_(std::move(segment)),
+      state_bytes_(state_bytes),
+      daemon_(::getppid()) {}
 
 int Keeper::run() {
   launch::ToDaemon attached{};
@@ -81,7 +85,9 @@ int Keeper::run() {
 }
 
 Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
-  if (!wait_until([&] { return !segment_.is_claimed(Role::kWorker); }))
+  // Not only free but ours until the end: a worker that a dead daemon has left may come to its
+  // start before it is killed.
+  if (!wait_until([&] { return segment_.claim(Role::kWorker).has_value(); }))
     return Failure{"segment " + segment_.id().path() +
                        " still has a worker, started by another peeperd? Find it with: fuser " +
                        segment_.id().path(),
@@ -98,6 +104,9 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
     return settled.has_value() || settled.error().system_error != EAGAIN;
   });
   if (!in_time || !settled) return settled.error();
+  segment_.control().worker.may_start.store(static_cast<std::uint32_t>(daemon_),
+                                            std::memory_order_release);
+  segment_.release(Role::kWorker);
 
   launch::ToDaemon packet{};
   packet.event = launch::Event::kRecovered;

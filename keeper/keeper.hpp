@@ -4,6 +4,8 @@
 // neither the segment's contents nor the order of the daemon's requests.
 #pragma once
 
+#include <sys/types.h>
+
 #include "common/launch.hpp"
 #include "common/result.hpp"
 #include "common/segment/segment.hpp"
@@ -21,12 +23,13 @@ class Keeper {
 
  private:
   // Blocks until no worker can write any more, then rolls back, gives the heap the limit it is to
-  // have, and settles.
+  // have, settles, and lets the daemon's next worker start. On failure no worker can.
   Result<launch::ToDaemon> recover(const launch::ToKeeper& request);
 
   UniqueFd control_;
   segment::Segment segment_;
   std::uint64_t state_bytes_;
+  pid_t daemon_;
 };
 
 // Tells the daemon what went wrong, before there is a Keeper or when it gives up.

@@ -78,9 +78,19 @@ void admit_shared_files_to_core_dumps() {
   std::fclose(file);
 }
 
+// Only on a segment that was recovered since the last worker started, and for the daemon that
+// started us: a worker whose daemon is gone may get this far before it is killed.
+bool may_start(segment::WorkerStatus& status, pid_t daemon) {
+  if (status.may_start.load(std::memory_order_acquire) != static_cast<std::uint32_t>(daemon))
+    return false;
+  status.may_start.store(0, std::memory_order_relaxed);
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  const pid_t daemon = ::getppid();
   Options options = parse_or_exit(argc, argv);
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 
@@ -102,11 +112,13 @@ int main(int argc, char** argv) {
   }
   if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);
+  segment::WorkerStatus& status = segment.control().worker;
+  if (!may_start(status, daemon))
+    refuse("segment " + segment.id().path() + " was not recovered since its last worker's start");
   segment.close_descriptor();
 
   // From here on the crash record speaks for us.
   worker::install_crash_handler(segment, options.runtime.incarnation);
-  segment::WorkerStatus& status = segment.control().worker;
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
   if (!behaviour) behaviour = worker::load_behaviour(options.library);

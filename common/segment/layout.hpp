@@ -23,7 +23,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -66,6 +66,17 @@ struct Header {
 };
 static_assert(offsetof(Header, uid) == 232 && sizeof(Header) == 880);
 
+// A message of another server that was dropped. That it came must be known when it is delivered
+// again (MessageHead::stream), and what is known of that lies in the heap, where only a worker can
+// write it: the next one does, before it runs anything else. One is enough: no message begins, and
+// so none is dropped, before that.
+struct Dropped {
+  std::uint64_t stream;  // 0: none
+  std::uint64_t number;
+  std::uint64_t call;    // not 0: it was the answer to this call
+  std::uint64_t reserved;
+};
+
 // One of the two outcomes that COMMIT chooses between; the sequence's lowest bit is its index.
 // Writer: the worker.
 struct alignas(64) Slot {
@@ -73,8 +84,9 @@ struct alignas(64) Slot {
   std::uint64_t mailbox_head;  // first message not yet committed
   std::uint64_t reply_tail;    // end of the committed replies
   std::uint64_t outbox_tail;   // end of the committed outgoing messages
-  std::uint64_t reserved[4];
+  Dropped dropped;             // carried over from commit to commit until a worker has noted it
 };
+static_assert(offsetof(Slot, dropped) == 32 && sizeof(Slot) == 64);
 
 enum class Channel : std::uint32_t {
   kNone = 0,
@@ -92,21 +104,28 @@ enum class Channel : std::uint32_t {
 
 // The running transaction. Writer: the worker; sequence is stored last.
 struct alignas(64) InFlight {
-  Atomic64 sequence;           // committed + 1 while a transaction runs
+  Atomic64 sequence;           // committed + 1 while a transaction runs, and until its worker's
+                               // death is judged. 0: nothing is in flight
   std::uint64_t position;      // what it runs, by a number no other of its channel ever has: of a
                                // message its place in the mailbox, of a timer its own
   std::uint64_t started_at;    // CLOCK_MONOTONIC, ns
   std::uint32_t attempt;       // 1 at the first run of this message
   Channel channel;
-  Atomic32 verdict;            // segment::Verdict on it after its worker's death, for channels whose
-                               // drop is the next worker's. Writer: the keeper; begin() clears it
-  Channel tried_channel;       // what of the mailbox or the heap was begun last, and how often: kept
-  std::uint64_t tried_position;  // while a new worker's start runs in between
-  std::uint32_t tried;
+  Atomic32 verdict;            // Verdict::kDrop after its worker's death, where to drop it is the
+                               // next worker's part; else 0. Writer: the keeper; begin() clears it
   std::uint32_t reserved32;
-  std::uint64_t reserved[1];
+  std::uint64_t reserved[3];
 };
 static_assert(sizeof(InFlight) == 64);
+
+// What of one channel was begun last, and how often: it counts on whatever other channels run in
+// between. Writer: the worker.
+struct Tries {
+  std::uint64_t position;  // as in InFlight
+  std::uint32_t count;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(Tries) == 16);
 
 struct alignas(64) JournalHead {
   Atomic64 sequence;  // whose pre-images these are
@@ -134,8 +153,10 @@ struct alignas(64) WorkerStatus {
   Atomic32 hot_pages;
   Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
   std::atomic<StopMode> stop_mode;  // what SIGTERM means. Writer: the daemon
-  std::uint32_t reserved;
+  Atomic32 may_start;   // pid of the daemon whose worker may start, as the segment was recovered
+                        // since the last one did; 0: none. Writer: the keeper; the worker clears it
 };
+static_assert(offsetof(WorkerStatus, may_start) == 60 && sizeof(WorkerStatus) == 64);
 
 struct MailboxEnds {
   alignas(64) Atomic64 tail;  // writer: the daemon
@@ -173,12 +194,15 @@ struct Control {
   MailboxEnds mailbox;
   ReplyEnds replies;
   OutboxEnds outbox;
+  alignas(64) Tries tries[8];  // by Channel; only of those whose messages are judged
 };
 static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 192);
 static_assert(offsetof(Control, journal) == 256 && offsetof(Control, worker) == 320);
 static_assert(offsetof(Control, mailbox) == 384 && offsetof(Control, replies) == 512);
-static_assert(offsetof(Control, outbox) == 640);
-static_assert(sizeof(Control) == 768 && sizeof(Control) <= kPageBytes);
+static_assert(offsetof(Control, outbox) == 640 && offsetof(Control, tries) == 768);
+static_assert(sizeof(Control) == 896 && sizeof(Control) <= kPageBytes);
+static_assert(sizeof Control::tries == 8 * sizeof(Tries) &&
+              static_cast<std::uint32_t>(Channel::kTimeout) < 8);
 
 enum class CrashKind : std::uint32_t {
   kNone = 0,
@@ -236,8 +260,9 @@ struct MessageHead {
   // Of a call: whom to answer, 0 for nobody. Of an answer: which call.
   std::uint64_t request;
   // What other servers send may be delivered twice when the daemon dies in between. Within a stream
-  // numbers only grow, so the receiver, which remembers the last one it committed, knows. A stream
-  // is named by its sender's uid, who is also who gets a call's answer. 0: from a client.
+  // numbers only grow, so the receiver, which remembers the last one it committed, knows. Of an
+  // answer it knows by its call, which is over. A stream is named by its sender's uid, who is also
+  // who gets a call's answer. 0: from a client.
   std::uint64_t stream;
   std::uint64_t number;
   std::uint32_t epoch;

@@ -12,6 +12,11 @@
 
 namespace peeper::segment {
 
+// Which call a message answers; 0: it is no answer.
+[[nodiscard]] inline std::uint64_t answered_call(const MessageHead& head) {
+  return head.type == MessageType::kAnswer ? head.request : 0;
+}
+
 // Bytes of the record with this head that holds `strings`.
 template <class Head, class Strings>
 [[nodiscard]] std::uint64_t record_bytes(const Strings& strings) {

@@ -25,6 +25,7 @@ Failure damaged(const Segment& segment, const std::string& what) {
 
 Result<RolledBack> roll_back(const Segment& segment) {
   Control& control = segment.control();
+  control.worker.may_start.store(0, std::memory_order_release);  // until all is done
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
   const Slot slot = control.slot[sequence & 1];
   if (slot.sequence != sequence) return damaged(segment, "the last commit's slot isn't its own");
@@ -77,16 +78,23 @@ const char* name_of(Channel channel) {
   return "";
 }
 
+// From here on it waits as before its first run: who dies before beginning it did not die of it.
+void run_again(InFlight& flying) { flying.sequence.store(0, std::memory_order_release); }
+
 Failure no_room(const Segment& segment) {
   return Failure{"the replies of server '" + segment.id().server + "' have no room", EAGAIN};
 }
 
-// Tells the caller, a client or another server, what became of its call.
+// Tells the caller, a client or another server, what became of its call. Clients are there no
+// longer than their daemon, which would have seen the death; and before the next one has attached
+// nobody makes room in the replies.
 Result<void> answer_with_error(const Segment& segment, Transaction& transaction,
-                               const MessageHead& head, const std::string& text) {
+                               const MessageHead& head, Observed observed,
+                               const std::string& text) {
   const bool is_here =
       head.stream != 0 ||
-      head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire);
+      (observed == Observed::kSeen &&
+       head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire));
   if (head.request == 0 || head.type == MessageType::kAnswer || !is_here) return {};
   std::string value;
   resp::append_error(value, text);
@@ -115,11 +123,18 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   settled.cause = describe(death, read_crash(segment.crash(), death.incarnation));
   if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) return settled;
 
+  const bool is_kept = is_kept_in_heap(flying.channel);
+  constexpr auto kDrop = static_cast<std::uint32_t>(Verdict::kDrop);
+  // Judged before, and no worker has come to carry it out: who died since died of something else.
+  if (is_kept && flying.verdict.load(std::memory_order_acquire) == kDrop) return settled;
   settled.verdict = judge(flying.channel, flying.attempt, death.observed, death.retries);
   if (settled.verdict == Verdict::kNothing) return settled;
-  if (is_kept_in_heap(flying.channel)) {
+  if (is_kept) {
     settled.message = name_of(flying.channel);
-    flying.verdict.store(static_cast<std::uint32_t>(settled.verdict), std::memory_order_release);
+    if (settled.verdict == Verdict::kDrop)
+      flying.verdict.store(kDrop, std::memory_order_release);
+    else
+      run_again(flying);
     return settled;
   }
 
@@ -134,13 +149,18 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   });
   if (!readable) return damaged(segment, "the message in flight is malformed");
   if (found.head.type == MessageType::kAnswer) settled.message = "answer";
-  if (settled.verdict != Verdict::kDrop) return settled;
+  if (settled.verdict != Verdict::kDrop) {
+    run_again(flying);
+    return settled;
+  }
 
   transaction.begin_drop();
   const auto answered = answer_with_error(
-      segment, transaction, found.head,
+      segment, transaction, found.head, death.observed,
       "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
   if (!answered) return answered.error();
+  if (found.head.stream != 0)
+    transaction.set_dropped({found.head.stream, found.head.number, answered_call(found.head), 0});
   transaction.commit(found.position + found.head.bytes);
   return settled;
 }

@@ -1,7 +1,8 @@
 // What the keeper does after a worker's death: the heap as of the last commit, the ends published,
 // the message in flight judged.
 //
-// Only while no worker can write the segment. Idempotent: whoever does it may be killed at any
+// Only while no worker can write the segment; who recovers lets one start again after both steps
+// (WorkerStatus::may_start). Idempotent: whoever does it may be killed at any
 // instruction and the next one does it again, to the same bytes. Believes nothing in the segment
 // before checking it: damage is a Failure with a remedy, never a crash.
 #pragma once
@@ -28,8 +29,9 @@ struct Settled {
   std::string message;  // name of the message in flight, printable
   std::string cause;    // see describe()
 };
-// Step two, after roll_back(). Dropping is a transaction of its own: the mailbox moves on and the
-// caller's -CRASHED is in the replies, both or neither. Fails with EAGAIN while the replies have no
+// Step two, after roll_back(). Dropping is a transaction of its own: the mailbox moves on, the
+// caller's -CRASHED is in the replies, and a message of another server is left to the next worker,
+// to be remembered: all or nothing. Fails with EAGAIN while the replies have no
 // room: call again once the daemon has drained some.
 [[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death);
 

@@ -259,6 +259,11 @@ Result<void> Segment::claim(Role role) {
   return system_failure("cannot lock segment " + id_.path() + " as its " + who, errno);
 }
 
+void Segment::release(Role role) const {
+  struct flock lock = byte_lock(role, F_UNLCK);
+  ::fcntl(descriptor(), F_OFD_SETLK, &lock);
+}
+
 bool Segment::is_claimed(Role role) const {
   struct flock lock = byte_lock(role, F_WRLCK);
   return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;

@@ -56,6 +56,7 @@ class Segment {
   // Claims the role for as long as this mapping lives. The kernel drops it with the process, so a
   // free role means that nobody with that role can write any more. Fails with EAGAIN when held.
   Result<void> claim(Role role);
+  void release(Role role) const;
   // Does another process hold it? True also when that can't be found out.
   [[nodiscard]] bool is_claimed(Role role) const;
 

@@ -35,13 +35,16 @@ class Transaction {
         reply_tail_(control_.slot[sequence_ & 1].reply_tail),
         new_reply_tail_(reply_tail_),
         outbox_tail_(control_.slot[sequence_ & 1].outbox_tail),
-        new_outbox_tail_(outbox_tail_) {}
+        new_outbox_tail_(outbox_tail_),
+        dropped_(control_.slot[sequence_ & 1].dropped),
+        new_dropped_(dropped_) {}
 
   // Of the last commit.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   [[nodiscard]] std::uint64_t mailbox_head() const { return mailbox_head_; }
   [[nodiscard]] std::uint64_t reply_tail() const { return reply_tail_; }
   [[nodiscard]] std::uint64_t outbox_tail() const { return outbox_tail_; }
+  [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 
   [[nodiscard]] Journal& journal() { return journal_; }
 
@@ -52,17 +55,11 @@ class Transaction {
     const std::uint64_t running = sequence_ + 1;
     f.sequence.store(0, std::memory_order_relaxed);  // what it says now isn't so
     compiler_fence();
-    forget_records();
+    forget();
     journal_.begin(running);
     f.started_at = now_ns;
-    f.attempt = 1;
-    if (channel == Channel::kMailbox || is_kept_in_heap(channel)) {
-      const bool again = f.tried_position == position && f.tried_channel == channel;
-      f.attempt = again ? f.tried + 1 : 1;
-      f.tried = f.attempt;
-      f.tried_position = position;
-      f.tried_channel = channel;
-    }
+    const bool is_judged = channel == Channel::kMailbox || is_kept_in_heap(channel);
+    f.attempt = is_judged ? count_try(channel, position) : 1;
     f.position = position;
     f.channel = channel;
     f.verdict.store(0, std::memory_order_relaxed);
@@ -74,7 +71,7 @@ class Transaction {
   // A transaction that takes what is in flight out of the way instead of running it. It stays
   // written down as in flight until the commit, for whoever must do this again.
   void begin_drop() {
-    forget_records();
+    forget();
     journal_.begin(sequence_ + 1);
   }
 
@@ -121,6 +118,10 @@ class Transaction {
     return new_reply_tail_ != reply_tail_ || new_outbox_tail_ != outbox_tail_;
   }
 
+  // The running transaction drops this message, and leaves it to a worker to note that in the heap;
+  // or, with {}, it has been noted.
+  void set_dropped(const Dropped& dropped) { new_dropped_ = dropped; }
+
   // `mailbox_head`: after this message; mailbox_head() if the transaction took none.
   void commit(std::uint64_t mailbox_head) {
     const std::uint64_t running = sequence_ + 1;
@@ -129,6 +130,7 @@ class Transaction {
     slot.mailbox_head = mailbox_head;
     slot.reply_tail = new_reply_tail_;
     slot.outbox_tail = new_outbox_tail_;
+    slot.dropped = new_dropped_;
     compiler_fence();
     control_.committed.store(running, std::memory_order_release);  // COMMIT
     compiler_fence();
@@ -136,6 +138,7 @@ class Transaction {
     mailbox_head_ = mailbox_head;
     reply_tail_ = new_reply_tail_;
     outbox_tail_ = new_outbox_tail_;
+    dropped_ = new_dropped_;
     publish(control_);
   }
 
@@ -149,10 +152,23 @@ class Transaction {
   }
 
  private:
-  // What an earlier try of this transaction wrote into the rings was never published.
-  void forget_records() {
+  // The number of this try. In an order that never adds to it what was tried before this position.
+  std::uint32_t count_try(Channel channel, std::uint64_t position) {
+    Tries& tries = control_.tries[static_cast<std::uint32_t>(channel)];
+    if (tries.position != position) {
+      tries.count = 0;
+      compiler_fence();
+      tries.position = position;
+      compiler_fence();
+    }
+    return ++tries.count;
+  }
+
+  // What an earlier try of this transaction left: it was never published.
+  void forget() {
     new_reply_tail_ = reply_tail_;
     new_outbox_tail_ = outbox_tail_;
+    new_dropped_ = dropped_;
   }
 
   Control& control_;
@@ -165,6 +181,8 @@ class Transaction {
   std::uint64_t new_reply_tail_;
   std::uint64_t outbox_tail_;
   std::uint64_t new_outbox_tail_;
+  Dropped dropped_;
+  Dropped new_dropped_;
 };
 
 }  // namespace peeper::segment

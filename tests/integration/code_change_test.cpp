@@ -20,10 +20,10 @@ void install(const Instance& instance, const std::string& behaviour, const std::
                 instance.directory() / (name + ".so"));
 }
 
-// No restart is allowed that counts.
-std::string mine(const std::string& behaviour) {
+// As it is, no restart is allowed that counts.
+std::string mine(const std::string& behaviour, int restarts = 0) {
   return "[[server]]\nname = \"mine\"\nbehaviour = \"" + behaviour +
-         "\"\nstate_size = \"1MiB\"\nmax_restarts = 0\n";
+         "\"\nstate_size = \"1MiB\"\nmax_restarts = " + std::to_string(restarts) + "\n";
 }
 
 void configure(const Instance& instance, const std::string& config) {
@@ -158,9 +158,9 @@ TEST_CASE("a code_change that throws, crashes, hangs or can't start leaves the o
        {std::pair{"evolved_throws", "std::runtime_error: no way"},
         std::pair{"evolved_crashes", "SIGSEGV"}, std::pair{"evolved_hangs", ""},
         std::pair{"evolved_starts_not", "std::runtime_error: no start"}}) {
-    const std::string answer =
-        talk({"SYS", "CHANGE_CODE", "mine", behaviour, "TIMEOUT", "1000"});
-    INFO("behaviour " << std::string(behaviour));
+    const std::string name = behaviour;
+    CAPTURE(name);
+    const std::string answer = talk({"SYS", "CHANGE_CODE", "mine", name, "TIMEOUT", "1000"});
     CHECK(answer.starts_with("-ERR code change failed: "));
     CHECK(answer.find(cause) != std::string::npos);
     CHECK(answer.ends_with("; the old code goes on"));
@@ -168,5 +168,23 @@ TEST_CASE("a code_change that throws, crashes, hangs or can't start leaves the o
   }
   CHECK(talk({"SYS", "CHANGE_CODE", "mine", "evolved"}) == "OK");
   CHECK(talk({"CALL", "mine", "get"}) == std::to_string(2 * count));
+  peeperd.stop();
+}
+
+TEST_CASE("a timer that crashed the old code is dropped, not run by the new code") {
+  Instance peeperd{mine("shape", 10)};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "mine", "inc"}) == "1");
+  // The old worker dies of its timer while the new code waits for its end.
+  const fs::path begun = peeperd.directory() / "begun";
+  CHECK(talk({"CALL", "mine", "poison", begun.string()}) == "1");
+  peeperd.await([&] { return fs::exists(begun); });
+  talk.send({"SYS", "CHANGE_CODE", "mine", "evolved"});
+  CHECK(talk.receive() == "OK");
+  CHECK(peeperd.fact("mine", "crashes") == 1);
+  CHECK(talk({"CALL", "mine", "infos"}) == "0");
+  CHECK(talk({"CALL", "mine", "get"}) == "2");
+  CHECK(peeperd.fact("mine", "crashes") == 1);
   peeperd.stop();
 }

@@ -57,11 +57,14 @@ TEST_CASE("every instruction: a recovery killed at any leaves the next one the s
   std::vector<std::byte> expected;
   std::uint64_t states = 0;
   std::uint64_t wrong = 0;
+  std::uint64_t unguarded = 0;
   std::string first_wrong;
   bool agrees = true;
   launch::ToDaemon told{};
   const std::uint64_t steps = walk_recovery(half, told, [&] {
     if (twin.take_over()) {
+      // From its first change to its last, no worker may come in between.
+      if (states > 0 && !half.stage.segment().is_claimed(segment::Role::kWorker)) ++unguarded;
       ++states;
       const Finding finding = twin.recover(half.death, half.sides);
       const auto bytes = twin.recovered();
@@ -77,6 +80,7 @@ TEST_CASE("every instruction: a recovery killed at any leaves the next one the s
                            << "; pages restored: " << told.pages_restored);
   CHECK(wrong == 0);
   CHECK(first_wrong == "");
+  CHECK(unguarded == 0);
   CHECK(steps > 500);
   CHECK(states > 10);
   CHECK(told.event == launch::Event::kRecovered);

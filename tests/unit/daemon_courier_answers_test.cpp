@@ -17,7 +17,7 @@ TEST_CASE("courier: a call to no server is answered, a cast to none dropped and 
   CHECK(post.a.taken[0].type == MessageType::kAnswer);
   CHECK(post.a.taken[0].request == 101);
   CHECK(post.a.taken[0].number == 1);
-  CHECK(post.a.taken[0].stream == failure_stream(post.uid(), "nobody"));
+  CHECK(post.a.taken[0].stream == post.uid());
   CHECK(post.a.taken[0].strings[0].starts_with("-NOSERVER there is no server 'nobody'"));
   CHECK(post.a.taken[1].request == 103);
   CHECK(post.a.taken[1].strings[0].starts_with("-NOSERVER there is no server 'xxx"));
@@ -37,9 +37,9 @@ TEST_CASE("courier: what is too big, or for a server that is down, ends in an er
   post.carry();
   REQUIRE(post.a.taken.size() == 2);
   CHECK(post.a.taken[0].strings[0] == "-DOWN b: test\r\n");
-  CHECK(post.a.taken[0].stream == failure_stream(post.uid(), "b"));
+  CHECK(post.a.taken[0].stream == post.uid());
   CHECK(post.a.taken[1].strings[0] == "-TOOBIG c: test\r\n");
-  CHECK(post.a.taken[1].stream == failure_stream(post.uid(), "c"));
+  CHECK(post.a.taken[1].stream == post.uid());
   CHECK(post.c.arrived() == "2 ");
   CHECK(post.courier->dropped() == 2);
   CHECK(post.all_done());

@@ -105,13 +105,6 @@ TEST_CASE("outgoing: an undeliverable call is answered, an answer that is too bi
   CHECK(on_answer_of_caller(Answer::kWait) == Step::kWait);
 }
 
-TEST_CASE("outgoing: each receiver has a stream of errors of its own, the same in every daemon") {
-  CHECK(failure_stream(1, "a") != failure_stream(1, "b"));
-  CHECK(failure_stream(1, "a") != failure_stream(2, "a"));
-  // A segment outlives the daemon: this number is part of what it remembers.
-  CHECK(failure_stream(0x0102'0304'0506'0708, "clock") == 0x84fb'72dc'5c72'c60d);
-}
-
 TEST_CASE("outgoing: whoever blocks in whatever order, all arrives once, in order per receiver") {
   for (std::uint32_t seed = 1; seed <= 200; ++seed) {
     CAPTURE(seed);

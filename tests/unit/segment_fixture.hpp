@@ -50,9 +50,15 @@ struct TestSegment {
   }
 };
 
+// Of a message: from a client, or the number in another server's stream.
+struct Origin {
+  std::uint64_t stream = 0;
+  std::uint64_t number = 0;
+};
+
 // What the daemon does: puts one message into the mailbox.
 inline void push(const segment::Segment& segment, segment::MessageType type, std::uint64_t request,
-                 std::vector<std::string_view> strings) {
+                 std::vector<std::string_view> strings, Origin origin = {}) {
   segment::Control& control = segment.control();
   const std::uint64_t tail = control.mailbox.tail.load();
   const std::uint64_t bytes = segment::record_bytes<segment::MessageHead>(strings);
@@ -64,6 +70,8 @@ inline void push(const segment::Segment& segment, segment::MessageType type, std
   head.bytes = static_cast<std::uint32_t>(bytes);
   head.type = type;
   head.request = request;
+  head.stream = origin.stream;
+  head.number = origin.number;
   head.epoch = control.replies.epoch.load();
   head.strings = static_cast<std::uint32_t>(strings.size());
   std::memcpy(segment.mailbox().at(place->start), &head, sizeof head);
@@ -80,6 +88,22 @@ inline std::vector<std::string> replies(const segment::Segment& segment) {
     const auto found = segment.replies().find<segment::ReplyHead>(position, tail);
     if (found.status != found.kRecord) break;
     values.emplace_back(reinterpret_cast<const char*>(found.body.data()), found.head.value_bytes);
+    position = found.position + found.head.bytes;
+  }
+  return values;
+}
+
+// The committed answers to calls of other servers, as text; the daemon has carried none of them.
+inline std::vector<std::string> answers(const segment::Segment& segment) {
+  std::vector<std::string> values;
+  std::uint64_t position = segment.control().outbox.head.load();
+  const std::uint64_t tail = segment.control().outbox.tail.load();
+  while (position != tail) {
+    const auto found = segment.outbox().find<segment::OutgoingHead>(position, tail);
+    if (found.status != found.kRecord || found.head.type != segment::OutgoingType::kAnswer) break;
+    if (!segment::read_strings(found.head, found.body,
+                               [&](std::string_view text) { values.emplace_back(text); }))
+      break;
     position = found.position + found.head.bytes;
   }
   return values;

@@ -174,6 +174,30 @@ TEST_CASE("a caller of an earlier daemon is not answered") {
   CHECK(test::replies(made.segment).empty());
 }
 
+TEST_CASE("a dropped message of another server is kept in mind until a worker has noted it") {
+  TestSegment made;
+  const Control& control = made.segment.control();
+  const auto kept = [&] { return control.slot[control.committed.load() & 1].dropped; };
+  test::push(made.segment, MessageType::kCast, 0, {"poison"}, {9, 5});
+  run(made.segment, {0}, false, 1);
+  REQUIRE(roll_back(made.segment).has_value());
+  REQUIRE(settle(made.segment, test::seen_signal(SIGSEGV)).has_value());
+  CHECK(kept().stream == 9);
+  CHECK(kept().number == 5);
+  // A worker that commits something else first, dies while it notes it, and one that does.
+  for (const bool commits : {true, false, true}) {
+    Transaction transaction{made.segment};
+    CHECK(transaction.dropped().stream == 9);
+    transaction.begin(Channel::kStart, 0, 1);
+    if (transaction.sequence() > 1) transaction.set_dropped({});
+    if (commits) transaction.commit(transaction.mailbox_head());
+    REQUIRE(roll_back(made.segment).has_value());
+    REQUIRE(settle(made.segment, test::seen_signal(SIGSEGV)).has_value());
+  }
+  CHECK(control.committed.load() == 3);
+  CHECK(kept().stream == 0);
+}
+
 TEST_CASE("an idle worker's death judges no message") {
   TestSegment made;
   test::push(made.segment, MessageType::kCast, 0, {"done"});
@@ -198,6 +222,24 @@ TEST_CASE("dropping waits for room in the replies, and changes nothing until the
   control.replies.head.store(made.segment.replies().bytes());
   CHECK(settle(made.segment, test::seen_signal(SIGSEGV)).has_value());
   CHECK(control.committed.load() == 1);
+}
+
+TEST_CASE("a message dropped with nobody watching waits for no room: nobody is left to be told") {
+  TestSegment made;
+  test::push(made.segment, MessageType::kCall, 5, {"poison"});
+  for (std::uint32_t attempt = 1; attempt < kMostUnseenAttempts; ++attempt) {
+    run(made.segment, {}, false, 1);
+    REQUIRE(roll_back(made.segment).has_value());
+    REQUIRE(settle(made.segment, Death{})->verdict == Verdict::kRunAgain);
+  }
+  run(made.segment, {}, false, 1);
+  // The dead daemon had read nothing of a whole ring, and the next one isn't there yet.
+  made.segment.control().slot[0].reply_tail = made.segment.replies().bytes();
+  REQUIRE(roll_back(made.segment).has_value());
+  const auto settled = settle(made.segment, Death{});
+  REQUIRE(settled.has_value());
+  CHECK(settled->verdict == Verdict::kDrop);
+  CHECK(made.segment.control().committed.load() == 1);
 }
 
 TEST_CASE("garbage in a segment is reported with its remedy, not believed") {

@@ -8,7 +8,7 @@
 // ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY, drop KEY, entries;
 // throw TEXT; stream SERVER COUNT, received. `then_segv CALL [ARG ...]` does the same and then
 // crashes, before anything of it is committed. Casts: inc, continue ARG, timeout MS, hibernate, stop
-// REASON, number N.
+// REASON, number N. While the dictionary has a `trap`, answers crash that are no errors.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -87,6 +87,7 @@ struct Full {
       if (answer->is_error()) text += "error " + std::string(answer->error());
       if (const auto number = answer->integer()) text += std::to_string(*number);
       note(state, text);
+      if (context.dictionary().get("trap") && !answer->is_error()) std::raise(SIGSEGV);
       return peeper::noreply();
     }
     note(state, "info " + text_of(message));

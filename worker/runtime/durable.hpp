@@ -30,7 +30,8 @@ struct Durable {
 
   Timers timers;
 
-  // Of each stream of messages from servers: the number last committed.
+  // Of each server that has sent casts, infos or calls, by its uid: the number last committed, or
+  // dropped.
   peeper::unordered_map<std::uint64_t, std::uint64_t> streams;
 
   Tokens tokens;

@@ -195,6 +195,7 @@ bool Runtime::terminate_after(const std::string& text) {
       resp::append_error(value, "CRASHED " + segment_.id().server + ": " + text + " in '" +
                                     running_.name + "'");
       services_.answer(running_.from, value);
+      if (running_.if_dropped.stream != 0) note_dropped(running_.if_dropped);
     } else {
       drop_kept(channel, running_.position);
     }
@@ -209,12 +210,18 @@ bool Runtime::terminate_after(const std::string& text) {
 
 void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access) {
   transaction_.begin(channel, position, now_ns());
+  enter(channel, position, access);
+}
+
+// A transaction that has begun is now that of this code.
+void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access access) {
   // An earlier message's wild write, since committed, may have hit the root.
   if (channel != Channel::kInit)
     PEEPER_CHECK(heap_.is_formatted(), "the heap's root was overwritten");
   running_.channel = channel;
   running_.position = position;
   running_.mailbox_head = transaction_.mailbox_head();
+  running_.if_dropped = {};
   running_.from = {};
   running_.name.clear();
   hibernated_ = false;

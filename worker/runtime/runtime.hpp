@@ -67,7 +67,9 @@ class Runtime {
   void first_start(const InitArguments& arguments);
   void adopt_state();
   void change_code(const abi::CodeChange& change);
-  void drop_judged();
+  [[nodiscard]] bool is_judged() const;
+  void begin_start(segment::Channel channel);
+  void settle_last();
   void handle_start();
   void run_start();
 
@@ -93,9 +95,12 @@ class Runtime {
   [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);
+  // Notes a message of another server that is dropped as one that came.
+  void note_dropped(const segment::Dropped& message);
 
   // --- Around each transaction ---
   void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
+  void enter(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
   void commit(std::uint64_t mailbox_head);
   void show_memory();
 
@@ -126,6 +131,7 @@ class Runtime {
     segment::Channel channel = segment::Channel::kNone;
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
+    segment::Dropped if_dropped{};   // of a message of another server
     abi::From from{};
     std::string name;  // keeps its memory
   };

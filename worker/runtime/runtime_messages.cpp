@@ -54,6 +54,7 @@ void Runtime::handle(const Message& message) {
 
   begin(Channel::kMailbox, message.position, Access::kReadsOnly);
   running_.mailbox_head = message.position + head.bytes;
+  running_.if_dropped = {head.stream, head.number, segment::answered_call(head), 0};
   if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
     running_.from = {head.request, head.stream, head.epoch, 0};
   running_.name =
@@ -85,13 +86,13 @@ void Runtime::handle_get_state() {
 
 void Runtime::handle_user(const segment::MessageHead& head, std::string_view token) {
   const Durable& kept = services_.durable();
-  if (head.stream != 0) {
+  if (head.type == MessageType::kAnswer) {
+    // Too late, or delivered twice. No number is kept of answers: a call is open once.
+    if (!services_.change().timers.cancel(head.request, Timer::Kind::kCall)) return;
+  } else if (head.stream != 0) {
     std::uint64_t& last = services_.change().streams[head.stream];
     if (head.number <= last) return;  // delivered twice
     last = head.number;
-  }
-  if (head.type == MessageType::kAnswer) {
-    if (!services_.change().timers.cancel(head.request, Timer::Kind::kCall)) return;  // too late
   }
   if (kept.timeout_at != 0) services_.change().timeout_at = 0;
 
@@ -169,7 +170,7 @@ void Runtime::handle_timer(std::uint64_t number) {
     const auto timer = kept.timers.take(number);
     strings_.clear();
     std::string value;
-    if (timer->kind == Timer::Kind::kCall) {
+    if (timer->kind != Timer::Kind::kMessage) {
       resp::append_error(value, "TIMEOUT " + std::string(std::string_view{timer->strings[0]}) +
                                     ": no answer in time; the message may still be handled");
       strings_.push_back(bytes(value));

@@ -1,5 +1,6 @@
 // How a worker begins: init, or the State that is there; what the last worker's death left to do;
 // handle_start.
+#include <algorithm>
 #include <new>
 
 #include "common/segment/judgement.hpp"
@@ -23,7 +24,6 @@ void Runtime::start(const InitArguments& arguments) {
     first_start(arguments);
   else
     adopt_state();
-  drop_judged();
   handle_start();
   show_memory();
   control_.worker.phase.store(segment::Phase::kReady, std::memory_order_release);
@@ -65,8 +65,9 @@ void Runtime::adopt_state() {
 // The old State goes and the new one comes in one transaction, the fingerprint and the new code's
 // handle_start with it: while any of that can fail, the old code can go on.
 void Runtime::change_code(const abi::CodeChange& change) {
-  begin(Channel::kCodeChange, 0, PageGuard::Access::kWrites);
+  begin_start(Channel::kCodeChange);
   barrier([&] {
+    settle_last();
     void* old_state = heap_.state();
     void* state = heap_.allocate(behaviour_.state.size, behaviour_.state.alignment);
     change.change(object_, heap_.fingerprint().version, old_state, state);
@@ -78,20 +79,45 @@ void Runtime::change_code(const abi::CodeChange& change) {
   commit(transaction_.mailbox_head());
 }
 
-// What the heap held and the last worker died of: the keeper has judged it, we carry it out. A
-// worker that dies in here finds the same judgement again.
-void Runtime::drop_judged() {
+// What the last worker died of and only a worker can write down: that something the heap held is
+// dropped, as the keeper judged; that a message of another server was, so that it doesn't count as
+// new when it is delivered again. It shares a transaction with the first code that runs: a worker
+// that dies in there leaves the same to do again, and new code has changed nothing.
+void Runtime::settle_last() {
+  if (is_judged()) drop_kept(control_.in_flight.channel, control_.in_flight.position);
+  const segment::Dropped dropped = transaction_.dropped();
+  if (dropped.stream != 0) {
+    try {
+      note_dropped(dropped);
+      transaction_.set_dropped({});
+    } catch (const OutOfStateMemory&) {
+      // The first message of its sender, and no room for one number more. It stays to be noted at
+      // the next start, unless another is dropped before. Only a server that runs can make room.
+    }
+  }
+}
+
+// Did the keeper judge that something the heap holds is to be dropped?
+bool Runtime::is_judged() const {
   const segment::InFlight& flying = control_.in_flight;
-  const bool judged =
-      flying.sequence.load(std::memory_order_acquire) == transaction_.sequence() + 1 &&
-      segment::is_kept_in_heap(flying.channel) &&
-      flying.verdict.load(std::memory_order_acquire) ==
-          static_cast<std::uint32_t>(segment::Verdict::kDrop);
-  if (!judged) return;
+  return flying.sequence.load(std::memory_order_acquire) == transaction_.sequence() + 1 &&
+         segment::is_kept_in_heap(flying.channel) &&
+         flying.verdict.load(std::memory_order_acquire) ==
+             static_cast<std::uint32_t>(segment::Verdict::kDrop);
+}
+
+// A judgement stays written down until the commit, for whoever must do this again.
+void Runtime::begin_start(Channel channel) {
+  if (!is_judged()) return begin(channel, 0, PageGuard::Access::kWrites);
   transaction_.begin_drop();
-  services_.open(PageGuard::Access::kWrites);
-  drop_kept(flying.channel, flying.position);
-  commit(transaction_.mailbox_head());
+  enter(channel, 0, PageGuard::Access::kWrites);
+}
+
+void Runtime::note_dropped(const segment::Dropped& message) {
+  Durable& kept = services_.change();
+  if (message.call != 0) return kept.timers.lose_answer(message.call);
+  std::uint64_t& last = kept.streams[message.stream];
+  last = std::max(last, message.number);
 }
 
 void Runtime::drop_kept(Channel channel, std::uint64_t number) {
@@ -110,9 +136,13 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number) {
 }
 
 void Runtime::handle_start() {
-  if (behaviour_.start == nullptr || has_started_) return;
-  begin(Channel::kStart, 0, PageGuard::Access::kWrites);
-  barrier([&] { run_start(); });
+  const bool starts = behaviour_.start != nullptr && !has_started_;
+  if (!starts && !is_judged() && transaction_.dropped().stream == 0) return;
+  begin_start(Channel::kStart);
+  barrier([&] {
+    settle_last();
+    if (starts) run_start();
+  });
   commit(transaction_.mailbox_head());
 }
 

@@ -21,8 +21,9 @@ namespace peeper::worker {
 
 struct Timer {
   enum class Kind : std::uint32_t {
-    kMessage,  // strings: name and arguments
-    kCall,     // strings: the called server. An answer is awaited
+    kMessage,   // strings: name and arguments
+    kCall,      // strings: the called server. An answer is awaited
+    kLostCall,  // the same, but its answer was dropped: only the time limit comes
   };
   Kind kind = Kind::kMessage;
   peeper::vector<peeper::string> strings;
@@ -57,6 +58,14 @@ class Timers {
     by_due_.erase(timer);
     due_.erase(found);
     return due;
+  }
+
+  // The answer to this call, if it is awaited, never will be taken.
+  void lose_answer(std::uint64_t call) {
+    const auto found = due_.find(call);
+    if (found == due_.end()) return;
+    Timer& timer = by_due_.find(Key{(*found).second, call})->second;
+    if (timer.kind == Timer::Kind::kCall) timer.kind = Timer::Kind::kLostCall;
   }
 
   // Takes one out, whatever its kind.
