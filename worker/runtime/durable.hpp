@@ -15,6 +15,10 @@
 
 namespace peeper::worker {
 
+// Raised with every change of Durable, or of what it consists of, in memory. A part of the heap's
+// fingerprint: a segment of another version is refused.
+inline constexpr std::uint32_t kDurableVersion = 1;
+
 struct Durable {
   // Of timers, calls and continues: one count, so that a number is never used twice.
   std::uint64_t last_number = 0;

@@ -19,6 +19,7 @@
 #include "worker/runtime/exception_text.hpp"
 #include "worker/runtime/heap.hpp"
 #include "worker/runtime/services.hpp"
+#include "worker/runtime/tokens.hpp"
 
 namespace peeper::worker {
 
@@ -90,6 +91,7 @@ class Runtime {
   void settle_call(abi::Action action, const abi::From& from, std::string_view token);
   void settle_info(abi::Action action);
   void apply_then();
+  std::string_view first_reply(const Tokens::Entry& entry);
   [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);

@@ -97,19 +97,16 @@ void Runtime::handle_user(const segment::MessageHead& head, std::string_view tok
 
   if (!token.empty() && kept.tokens.size() != 0) {
     if (Tokens::Entry* before = services_.change().tokens.find(token)) {
-      if (!before->answered)
+      if (before->is == Tokens::Reply::kOpen)
         before->asked_last = running_.from;
       else if (head.type == MessageType::kCall)
-        services_.answer(running_.from, before->reply.empty()
-                                            ? std::string_view{"-BADARG this token was used for a "
-                                                               "message that has no reply\r\n"}
-                                            : std::string_view{before->reply});
+        services_.answer(running_.from, first_reply(*before));
       return;
     }
   }
   if (head.type != MessageType::kCall) {
     run_info(kind_of(head.type), head.request);
-    if (!token.empty()) services_.change().tokens.remember(token, {}, options_.dedupe_window);
+    if (!token.empty()) services_.change().tokens.remember(token, {}, services_.token_bounds());
     return;
   }
   const abi::Sink sink = fresh_sink();
@@ -120,6 +117,21 @@ void Runtime::handle_user(const segment::MessageHead& head, std::string_view tok
                              running_.from,
                              0};
   settle_call(behaviour_.handle(object_, heap_.state(), &message, &sink), running_.from, token);
+}
+
+// What a retry is answered. Valid until the next one, or until the entry goes.
+std::string_view Runtime::first_reply(const Tokens::Entry& entry) {
+  if (entry.is == Tokens::Reply::kKept && !entry.reply.empty()) return entry.reply;
+  outcome_.value.clear();
+  if (entry.is == Tokens::Reply::kKept)
+    resp::append_error(outcome_.value,
+                       "BADARG this token was used for a message that has no reply");
+  else
+    resp::append_error(outcome_.value,
+                       "TOOBIG the message of this token was handled; its reply of " +
+                           std::to_string(entry.reply_bytes) +
+                           " bytes was too large to be kept for a retry; raise 'state_size'");
+  return outcome_.value;
 }
 
 // A callback that takes its State by const reference is believed: nothing is saved for it.
@@ -227,10 +239,13 @@ void Runtime::settle_call(abi::Action action, const abi::From& from, std::string
                        "DOWN " + segment_.id().server + ": stopped: " + outcome_.stop_reason);
   }
   const bool replies = action != abi::Action::kNoReply;
-  if (!token.empty() && replies)
-    services_.change().tokens.remember(token, outcome_.value, options_.dedupe_window);
-  else if (!token.empty())
-    services_.change().tokens.remember_open(token, from, options_.dedupe_window);
+  if (!token.empty()) {
+    Tokens& tokens = services_.change().tokens;
+    if (replies)
+      tokens.remember(token, outcome_.value, services_.token_bounds());
+    else
+      tokens.remember_open(token, from, services_.token_bounds());
+  }
   if (replies) services_.answer(from, outcome_.value);
   settle_info(action);
 }

@@ -18,6 +18,10 @@ namespace {
 // server that waited for another without end could wait for itself.
 constexpr std::uint64_t kOutboxPatienceNs = 2'000'000'000;
 
+bool is_same(const abi::From& a, const abi::From& b) {
+  return a.request == b.request && a.server == b.server && a.epoch == b.epoch;
+}
+
 peeper::string copy(std::string_view text) { return {text.data(), text.size()}; }
 
 Timer make_timer(Timer::Kind kind, Services::Strings strings) {
@@ -56,14 +60,10 @@ void* Services::allocate(std::size_t bytes, std::size_t alignment) {
 
 bool Services::reply(const abi::From& to, std::string_view value) {
   if (durable().tokens.size() != 0) {
-    if (const Tokens::Entry* entry = change().tokens.answer(to, value)) {
-      const abi::From last = entry->asked_last;
-      const bool same = last.request == to.request && last.server == to.server &&
-                        last.epoch == to.epoch;
-      if (!same && answer(last, value)) {
-        answer(to, value);
-        return true;
-      }
+    const auto last = change().tokens.answer(to, value, token_bounds());
+    if (last && !is_same(*last, to) && answer(*last, value)) {
+      answer(to, value);
+      return true;
     }
   }
   return answer(to, value);

@@ -24,10 +24,15 @@ namespace peeper::worker {
 
 class Services {
  public:
-  // `bell`: the daemon's eventfd.
+  // `bell`: the daemon's eventfd. `dedupe_window`: tokens that are remembered.
   Services(const segment::Segment& segment, segment::Transaction& transaction, PageGuard& guard,
-           Heap& heap, int bell)
-      : segment_(segment), transaction_(transaction), guard_(guard), heap_(heap), bell_(bell) {}
+           Heap& heap, int bell, std::size_t dedupe_window)
+      : segment_(segment),
+        transaction_(transaction),
+        guard_(guard),
+        heap_(heap),
+        bell_(bell),
+        dedupe_window_(dedupe_window) {}
 
   // --- For the runtime ---------------------------------------------------------------------------
   // After Transaction::begin().
@@ -41,6 +46,10 @@ class Services {
   [[nodiscard]] const Durable& durable() const { return heap_.durable(); }
   // To be changed. A transaction that only read until now writes from here on.
   Durable& change();
+  // What tokens may take, with a state_size that may have been raised.
+  [[nodiscard]] Tokens::Bounds token_bounds() const {
+    return {dedupe_window_, segment_.heap().size() / kTokensShare};
+  }
   void ring();
 
   // --- For callbacks, by way of the Host ---------------------------------------------------------
@@ -71,6 +80,7 @@ class Services {
   PageGuard& guard_;
   Heap& heap_;
   const int bell_;
+  const std::size_t dedupe_window_;
   std::optional<PageGuard::Access> open_for_;
 };
 
