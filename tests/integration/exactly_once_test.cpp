@@ -177,6 +177,17 @@ TEST_CASE("of more tokens than dedupe_window the oldest are forgotten") {
   pair.peeperd.stop();
 }
 
+TEST_CASE("a reply given inside its own call is the one that a retry with its token gets") {
+  Pair pair;
+  for (int i = 0; i < 2; ++i) {
+    CHECK(pair.peeperd.talk()({"CALL", "ID", "now", "a", "answer_now", "done"}) == "done");
+    CHECK(pair.peeperd.talk()({"CALL", "ID", "two", "a", "answer_now", "1", "2"}) == "1");
+    pair.kill_worker();
+  }
+  CHECK(pair.count("a", "second true") == 1);
+  pair.peeperd.stop();
+}
+
 // --- Tokens in a small heap ----------------------------------------------------------------------
 
 namespace {

@@ -109,6 +109,7 @@ void Runtime::handle_user(const segment::MessageHead& head, std::string_view tok
     if (!token.empty()) services_.change().tokens.remember(token, {}, services_.token_bounds());
     return;
   }
+  if (!token.empty()) services_.watch(running_.from);
   const abi::Sink sink = fresh_sink();
   const abi::Message message{abi::MessageKind::kCall,
                              static_cast<std::uint32_t>(strings_.size() - 1),
@@ -241,7 +242,10 @@ void Runtime::settle_call(abi::Action action, const abi::From& from, std::string
   const bool replies = action != abi::Action::kNoReply;
   if (!token.empty()) {
     Tokens& tokens = services_.change().tokens;
-    if (replies)
+    // The caller has what it got first, whatever the callback returned after that.
+    if (const auto& given = services_.reply_in_callback())
+      tokens.remember(token, *given, services_.token_bounds());
+    else if (replies)
       tokens.remember(token, outcome_.value, services_.token_bounds());
     else
       tokens.remember_open(token, from, services_.token_bounds());

@@ -35,6 +35,8 @@ Timer make_timer(Timer::Kind kind, Services::Strings strings) {
 
 void Services::open(PageGuard::Access access) {
   open_for_ = access;
+  watched_.reset();
+  first_reply_.reset();
   guard_.begin_message(access);
 }
 
@@ -59,6 +61,7 @@ void* Services::allocate(std::size_t bytes, std::size_t alignment) {
 }
 
 bool Services::reply(const abi::From& to, std::string_view value) {
+  if (watched_ && is_same(*watched_, to) && !first_reply_) first_reply_.emplace(value);
   if (durable().tokens.size() != 0) {
     const auto last = change().tokens.answer(to, value, token_bounds());
     if (last && !is_same(*last, to) && answer(*last, value)) {

@@ -46,6 +46,10 @@ class Services {
   [[nodiscard]] const Durable& durable() const { return heap_.durable(); }
   // To be changed. A transaction that only read until now writes from here on.
   Durable& change();
+  // The call that runs, of which reply_in_callback() shall tell. Until the next open().
+  void watch(const abi::From& call) { watched_ = call; }
+  // Its first reply that the callback has given by itself, before it returned.
+  [[nodiscard]] const std::optional<std::string>& reply_in_callback() const { return first_reply_; }
   // What tokens may take, with a state_size that may have been raised.
   [[nodiscard]] Tokens::Bounds token_bounds() const {
     return {dedupe_window_, segment_.heap().size() / kTokensShare};
@@ -82,6 +86,8 @@ class Services {
   const int bell_;
   const std::size_t dedupe_window_;
   std::optional<PageGuard::Access> open_for_;
+  std::optional<abi::From> watched_;
+  std::optional<std::string> first_reply_;
 };
 
 }  // namespace peeper::worker
