@@ -100,7 +100,7 @@ int Runtime::run() {
 // message that waits take turns: neither can keep the other out.
 bool Runtime::run_kept(std::uint64_t head) {
   const Durable& kept = services_.durable();
-  if (kept.continues) {
+  if (!kept.continues.empty()) {
     handle_continue();
     return true;
   }

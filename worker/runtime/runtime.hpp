@@ -85,6 +85,7 @@ class Runtime {
   void handle_get_state();
   void handle_user(const segment::MessageHead& head, std::string_view token);
   void handle_continue();
+  void report_dropped_continue(std::string_view argument) const;
   void handle_timer(std::uint64_t number);
   void handle_timeout();
   void run_info(abi::MessageKind kind, std::uint64_t reference);

@@ -1,4 +1,5 @@
 // What is run as a transaction, one function each.
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 
@@ -160,17 +161,27 @@ PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
 // --- What the heap held --------------------------------------------------------------------------
 
 void Runtime::handle_continue() {
-  begin(Channel::kContinue, services_.durable().continue_number, Access::kWrites);
+  begin(Channel::kContinue, services_.durable().continues.front().number, Access::kWrites);
   running_.name = "handle_continue";
   barrier([&] {
-    Durable& kept = services_.change();
-    const std::string argument{kept.continuation.data(), kept.continuation.size()};
-    kept.continues = false;
-    kept.continuation.clear();
+    auto& continues = services_.change().continues;
+    const std::string argument{continues.front().argument.data(),
+                               continues.front().argument.size()};
+    continues.pop_front();
+    if (behaviour_.handle_continue == nullptr) return report_dropped_continue(argument);
     const abi::Sink sink = fresh_sink();
     settle_info(behaviour_.handle_continue(object_, heap_.state(), bytes(argument), &sink));
   });
   commit(transaction_.mailbox_head());
+}
+
+// An upgrade may leave code behind that asked for it. To fail would cost a worker, again and again,
+// for what no code here can run. Our stderr is that of the daemon's log.
+void Runtime::report_dropped_continue(std::string_view argument) const {
+  std::fprintf(stderr,
+               "peeper-worker: server '%s': the continue '%s' is dropped: this code has no "
+               "handle_continue\n",
+               segment_.id().server.c_str(), segment::printable(argument, kShownName).c_str());
 }
 
 void Runtime::handle_timer(std::uint64_t number) {
@@ -274,9 +285,9 @@ void Runtime::apply_then() {
       if (behaviour_.handle_continue == nullptr)
         throw std::logic_error("continue_with() needs a handle_continue");
       Durable& kept = services_.change();
-      kept.continues = true;
-      kept.continue_number = ++kept.last_number;
-      kept.continuation.assign(outcome_.continuation.data(), outcome_.continuation.size());
+      const std::string& argument = outcome_.continuation;
+      kept.continues.push_back(
+          {++kept.last_number, peeper::string(argument.data(), argument.size())});
       return;
     }
   }
