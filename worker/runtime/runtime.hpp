@@ -93,7 +93,7 @@ class Runtime {
   void settle_info(abi::Action action);
   void apply_then();
   std::string_view first_reply(const Tokens::Entry& entry);
-  [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
+  [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head);
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);
 

@@ -76,6 +76,7 @@ void Runtime::handle(const Message& message) {
 void Runtime::handle_get_state() {
   const abi::Sink sink = fresh_sink();
   try {
+    const Services::NoEffects look{services_, "format_status"};
     behaviour_.format_state(object_, heap_.state(), &sink);
   } catch (...) {
     outcome_.value.clear();
@@ -137,7 +138,7 @@ std::string_view Runtime::first_reply(const Tokens::Entry& entry) {
 }
 
 // A callback that takes its State by const reference is believed: nothing is saved for it.
-PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
+PageGuard::Access Runtime::access_of(const segment::MessageHead& head) {
   switch (head.type) {
     case MessageType::kGetState: return Access::kReadsOnly;
     case MessageType::kAnswer: return Access::kWrites;
@@ -155,6 +156,7 @@ PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
                              strings_.data() + 1,
                              {},
                              0};
+  const Services::NoEffects look{services_, "reads_only"};
   return behaviour_.reads_only(object_, &message) ? Access::kReadsOnly : Access::kWrites;
 }
 

@@ -40,13 +40,17 @@ void Services::open(PageGuard::Access access) {
   guard_.begin_message(access);
 }
 
-void Services::require_open() const {
+void Services::require_effects() const {
   if (!open_for_)
     throw std::logic_error("only a callback may do this, on its own thread, while it runs");
+  if (no_effects_in_ != nullptr)
+    throw std::logic_error(std::string(no_effects_in_) +
+                           " may have no effects: it can't reply, send, publish, set or cancel "
+                           "timers, or write the dictionary");
 }
 
 Durable& Services::change() {
-  require_open();
+  require_effects();
   if (open_for_ == PageGuard::Access::kReadsOnly) {
     open_for_ = PageGuard::Access::kWrites;
     guard_.begin_writing();
@@ -61,6 +65,7 @@ void* Services::allocate(std::size_t bytes, std::size_t alignment) {
 }
 
 bool Services::reply(const abi::From& to, std::string_view value) {
+  require_effects();
   if (watched_ && is_same(*watched_, to) && !first_reply_) first_reply_.emplace(value);
   if (durable().tokens.size() != 0) {
     const auto last = change().tokens.answer(to, value, token_bounds());
@@ -73,7 +78,7 @@ bool Services::reply(const abi::From& to, std::string_view value) {
 }
 
 bool Services::answer(const abi::From& to, std::string_view value) {
-  require_open();
+  require_effects();
   if (to.request == 0) return false;
   if (to.server != 0) {
     const std::array<std::string_view, 1> strings{value};
@@ -113,7 +118,7 @@ std::optional<std::uint64_t> Services::cancel(std::uint64_t timer) {
 }
 
 void Services::post(segment::OutgoingType type, Strings strings) {
-  require_open();
+  require_effects();
   send(type, 0, 0, strings);
 }
 
@@ -127,7 +132,7 @@ std::uint64_t Services::call(std::uint64_t timeout_ns, Strings strings) {
 }
 
 void Services::publish(std::string_view channel, std::string_view value) {
-  require_open();
+  require_effects();
   const std::array<std::string_view, 2> strings{channel, value};
   send(segment::OutgoingType::kPublish, 0, 0, strings);
 }

@@ -1,0 +1,73 @@
+// Where callbacks may have effects: replies, messages, timers, the dictionary.
+#include <doctest/doctest.h>
+
+#include "instance.hpp"
+
+using namespace peeper;
+using namespace peeper::test;
+
+namespace {
+
+std::string effects_config() {
+  return "[[server]]\nname = \"effects\"\nbehaviour = \"effects\"\nmax_restarts = 1000\n";
+}
+
+constexpr std::string_view kEffects[] = {"send",    "cast",  "call", "after", "cancel",
+                                         "publish", "reply", "put",  "erase"};
+
+}  // namespace
+
+TEST_CASE("effects: format_status may have none, and what GET_STATE answers says so") {
+  Instance peeperd{effects_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"SYS", "GET_STATE", "effects"}) == "[shown 0]");
+  CHECK(talk({"CAST", "effects", "put"}) == "OK");  // so that there is something to erase
+  for (const std::string_view effect : kEffects) {
+    CAPTURE(std::string(effect));
+    CHECK(talk({"CALL", "effects", "show", effect}) == "OK");
+    CHECK(talk({"SYS", "GET_STATE", "effects"}) ==
+          "-ERR format_status threw std::logic_error: format_status may have no effects: it can't "
+          "reply, send, publish, set or cancel timers, or write the dictionary");
+  }
+  // Not even if the callback goes on.
+  CHECK(talk({"CALL", "effects", "show", "caught"}) == "OK");
+  CHECK(talk({"SYS", "GET_STATE", "effects"}) == "[shown 1]");
+  // A message to oneself would have come before this.
+  CHECK(talk({"CAST", "effects", "send"}) == "OK");
+  peeperd.await([&] { return talk({"CALL", "effects", "get"}) != "0"; });
+  CHECK(talk({"CALL", "effects", "get"}) == "1");
+  CHECK(talk({"CALL", "effects", "entries"}) == "1");
+  CHECK(peeperd.fact("effects", "crashes") == 0);
+  peeperd.stop();
+}
+
+TEST_CASE("effects: reads_only may have none, its message fails") {
+  Instance peeperd{effects_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "effects", "sneak"}) ==
+        "-CRASHED effects: std::logic_error: reads_only may have no effects: it can't reply, send, "
+        "publish, set or cancel timers, or write the dictionary in 'sneak'");
+  CHECK(talk({"CAST", "effects", "send"}) == "OK");
+  peeperd.await([&] { return talk({"CALL", "effects", "get"}) != "0"; });
+  CHECK(talk({"CALL", "effects", "get"}) == "1");
+  peeperd.stop();
+}
+
+TEST_CASE("effects: a callback with a const State may have them, and a crash undoes them") {
+  Instance peeperd{effects_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CAST", "effects", "crash"}) == "OK");
+  CHECK(talk({"CALL", "effects", "entries"}) == "0");
+  CHECK(peeperd.fact("effects", "crashes") == 1);
+  CHECK(talk({"CAST", "effects", "put"}) == "OK");
+  CHECK(talk({"CALL", "effects", "entries"}) == "1");
+  CHECK(talk({"CALL", "effects", "read_erase"}) == "OK");
+  CHECK(talk({"CALL", "effects", "entries"}) == "0");
+  CHECK(talk({"CALL", "effects", "read_send"}) == "OK");
+  CHECK(talk({"CAST", "effects", "after"}) == "OK");
+  peeperd.await([&] { return talk({"CALL", "effects", "get"}) == "2"; });
+  peeperd.stop();
+}
