@@ -1,7 +1,6 @@
-// Where callbacks may have effects: replies, messages, timers, the dictionary.
-#include <doctest/doctest.h>
-
-#include "instance.hpp"
+// Where callbacks may have effects - replies, messages, timers, the dictionary - and what becomes of
+// those that a server has twice.
+#include "contract.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -70,4 +69,32 @@ TEST_CASE("effects: a callback with a const State may have them, and a crash und
   CHECK(talk({"CAST", "effects", "after"}) == "OK");
   peeperd.await([&] { return talk({"CALL", "effects", "get"}) == "2"; });
   peeperd.stop();
+}
+
+TEST_CASE("a second reply to a call reaches nobody, and the server can't tell") {
+  Pair pair;
+  Talk talk = pair.peeperd.talk();
+  CHECK(talk({"CALL", "a", "answer_now", "first", "second"}) == "first");
+  CHECK(talk({"CALL", "a", "get"}) == "0");  // and no reply too many
+  CHECK(pair.count("a", "second true") == 1);
+  // From two later messages.
+  talk.send({"CALL", "a", "later_twice"});
+  CHECK(pair.call({"get"}) == "0");
+  CHECK(pair.call({"answer", "one"}) == "true");
+  CHECK(talk.receive() == "one");
+  talk.send({"CALL", "a", "later"});
+  CHECK(pair.call({"get"}) == "0");
+  CHECK(pair.call({"answer", "two"}) == "true");  // to the first of them once more
+  CHECK(pair.call({"answer", "three"}) == "true");
+  CHECK(talk.receive() == "three");
+  // A server that calls gets one answer, too.
+  CHECK(pair.call({"ask", "b", "answer_now", "1"}) == "OK");
+  pair.await_line("a", "answer 1");
+  CHECK(pair.call({"ask", "b", "later_twice"}) == "OK");
+  pair.peeperd.await([&] { return pair.call({"answer", "7"}, "b") == "true"; });
+  CHECK(pair.call({"answer", "8"}, "b") == "true");
+  pair.await_line("a", "answer 7");
+  pair.fence_time();
+  CHECK(pair.count("a", "answer 8") == 0);
+  pair.peeperd.stop();
 }

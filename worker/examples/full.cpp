@@ -3,7 +3,7 @@
 // kept of it and what a crash undid.
 //
 // Calls: get, inc; log, forget; reply_timeout MS, reply_hibernate, reply_continue ARG; later,
-// later_timeout MS, later_hibernate, later_continue ARG, answer VALUE; answer_now VALUE
+// later_timeout MS, later_hibernate, later_continue ARG, later_twice, answer VALUE; answer_now VALUE
 // [SECOND]; stop REASON, stop_reply REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER NAME [ARG], inform, ask and
 // ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY, drop KEY, entries;
 // throw TEXT; stream SERVER COUNT, received. `then_segv CALL [ARG ...]` does the same and then
@@ -147,6 +147,7 @@ struct Full {
     if (call.name.starts_with("reply_")) return reply_and(call.name.substr(6), call, state);
     if (call.name.starts_with("later")) {
       state.waiting.push_back(from);
+      if (call.name == "later_twice") state.waiting.push_back(from);
       return leave_open(call.name.substr(5), call);
     }
     if (call.name == "answer") return answer(call, state, context);

@@ -99,8 +99,8 @@ struct Host {
   // Makes heap memory writable that a system call is about to fill. Ignores other memory.
   void (*touch)(const void* memory, std::size_t bytes);
 
-  // Answers a call that was left unanswered. False if its caller is known to be gone, or was
-  // answered before.
+  // Answers a call. False if its caller is known to be gone: it asked another daemon. Whether it was
+  // answered before is not known; a second reply reaches nobody.
   bool (*reply)(const From* from, Bytes value);
   // A message to this server's handle_info, in `ns`, once. Returns its number, never 0.
   std::uint64_t (*send_after)(std::uint64_t ns, Bytes name, const Bytes* arguments,

@@ -41,8 +41,11 @@ inline constexpr std::chrono::seconds kCallTimeout{5};
 // Holds nothing; any instance is as good as another. Thread: the callback thread only.
 class Context {
  public:
-  // Answers a call that was left unanswered, also one from before a crash. False when its caller is
-  // known to be gone, was answered already, or is nobody.
+  // Answers a call: one that was left unanswered, also before a crash, or the one that runs, which
+  // then returns noreply(). False when its caller is known to be gone, since it asked a peeperd that
+  // has ended, or is nobody. True says no more than that the reply is on its way: whether its caller
+  // still waits, or was answered already, a server doesn't know. Of several replies to one call the
+  // first arrives, and the others do nothing.
   bool reply(const From& caller, const Value& value) const;
 
   // In `delay`, handle_info gets this message, once. The clock's jumps don't matter; time in which
