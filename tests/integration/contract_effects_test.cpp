@@ -98,3 +98,19 @@ TEST_CASE("a second reply to a call reaches nobody, and the server can't tell") 
   CHECK(pair.count("a", "answer 8") == 0);
   pair.peeperd.stop();
 }
+
+TEST_CASE("contract: a message that is retried runs terminate at each exception, as each is a death") {
+  Pair pair{"on_crash = \"retry\"\nretries = 2\n"};
+  CHECK(pair.call({"inc"}) == "1");
+  CHECK(pair.call({"throw", "boom"}) == "-CRASHED a: std::runtime_error: boom in 'throw'");
+  pair.await_line("a", "start 4");
+  // Each of the three runs was undone, what terminate changed was kept.
+  CHECK(pair.count("a", "terminate std::runtime_error: boom") == 3);
+  CHECK(pair.call({"get"}) == "1");
+  // The same for what the heap held.
+  CHECK(pair.call({"after", "0", "boom"})[0] != '-');
+  pair.await_line("a", "start 7");
+  CHECK(pair.count("a", "terminate std::runtime_error: boom in an info") == 3);
+  CHECK(pair.count("a", "info boom") == 0);
+  pair.peeperd.stop();
+}
