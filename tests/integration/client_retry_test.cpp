@@ -108,8 +108,12 @@ TEST_CASE("clients that call while everything is killed and started again count 
   const std::uint32_t seed = fresh_seed();
   CAPTURE(seed);
   std::mt19937 random{seed};
-  // A call that ran when its worker was killed is not answered -CRASHED then.
-  Instance peeperd{counter_config("counter", "on_crash = \"retry\"\nretries = 100\n")};
+  // A call that ran when its worker was killed is not answered -CRASHED then. And no token is
+  // forgotten: a client that connects again later than the others finds that they have made some
+  // thousand calls meanwhile.
+  Instance peeperd{
+      "[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\nmax_restarts = 1000000\n"
+      "on_crash = \"retry\"\nretries = 100\nstate_size = \"1GiB\"\ndedupe_window = 1000000\n"};
   peeperd.start();
   std::array<Seen, 4> seen;
   Threads clients;
