@@ -5,8 +5,27 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace peeper::daemon {
+namespace {
+
+// A child of a daemon that was killed has the lock until its exec, or until it notices that its
+// parent is gone. That is soon: whoever holds the lock after this is a daemon.
+constexpr auto kPatience = std::chrono::seconds{1};
+constexpr auto kPause = std::chrono::milliseconds{5};
+
+bool lock_in_time(int fd) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& instance) {
   const std::string path = "/dev/shm/peeper." + instance;
@@ -14,7 +33,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& instance) {
     UniqueFd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!fd) return system_failure("cannot open the lock of instance '" + instance + "', " + path,
                                    errno);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_in_time(fd.get())) {
       if (errno != EWOULDBLOCK)
         return system_failure("cannot lock instance '" + instance + "', " + path, errno);
       char pid[16] = {};

@@ -11,7 +11,8 @@ namespace peeper::daemon {
 
 class InstanceLock {
  public:
-  // Fails when another daemon holds it, naming its pid.
+  // Fails when another daemon holds it, naming its pid. Blocks up to a second before that: the child
+  // that a killed daemon was just starting may still have it.
   static Result<InstanceLock> take(const std::string& instance);
   InstanceLock(InstanceLock&&) = default;
   InstanceLock& operator=(InstanceLock&&) = delete;

@@ -176,3 +176,91 @@ TEST_CASE("of more tokens than dedupe_window the oldest are forgotten") {
   CHECK(talk({"CALL", "ID", "1", "a", "inc"}) == "5");
   pair.peeperd.stop();
 }
+
+TEST_CASE("a reply given inside its own call is the one that a retry with its token gets") {
+  Pair pair;
+  for (int i = 0; i < 2; ++i) {
+    CHECK(pair.peeperd.talk()({"CALL", "ID", "now", "a", "answer_now", "done"}) == "done");
+    CHECK(pair.peeperd.talk()({"CALL", "ID", "two", "a", "answer_now", "1", "2"}) == "1");
+    pair.kill_worker();
+  }
+  CHECK(pair.count("a", "second true") == 1);
+  pair.peeperd.stop();
+}
+
+// --- Tokens in a small heap ----------------------------------------------------------------------
+
+namespace {
+
+std::string small(std::string_view behaviour, std::string_view state_size) {
+  return "[[server]]\nname = \"small\"\nbehaviour = \"" + std::string(behaviour) +
+         "\"\nmax_restarts = 1000\nstate_size = \"" + std::string(state_size) + "\"\n";
+}
+
+// `inc` with the tokens t1, t2 … of these numbers. The first answer that isn't its number.
+std::string wrong_answer(Connection& client, int first, int last) {
+  constexpr int kWindow = 100;
+  int sent = first;
+  for (int i = first; i <= last; ++i) {
+    for (; sent <= last && sent < i + kWindow; ++sent) {
+      const std::string token = "t" + std::to_string(sent);
+      if (!client.send({"CALL", "ID", token, "small", "inc"}, kPatience)) return "not sent";
+    }
+    const std::string answer = text_of(client.receive(kPatience));
+    if (answer != std::to_string(i)) return answer;
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST_CASE("20 000 calls with tokens succeed in a heap that can't hold them all, the newest are known") {
+  for (const char* state_size : {"64KiB", "1MiB"}) {
+    CAPTURE(std::string(state_size));
+    Instance peeperd{small("counter", state_size)};
+    peeperd.start();
+    Talk talk = peeperd.talk();
+    REQUIRE(wrong_answer(talk.client(), 1, 20'000) == "none");
+    CHECK(wrong_answer(talk.client(), 19'981, 20'000) == "none");
+    CHECK(talk({"CALL", "small", "state"}) == "20000");
+    // The oldest are forgotten.
+    CHECK(talk({"CALL", "ID", "t1", "small", "inc"}) == "20001");
+    peeperd.stop();
+  }
+}
+
+TEST_CASE("a reply that is too large to be kept for a retry: its message still counts once") {
+  Instance peeperd{small("hoard", "64KiB")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "ID", "small", "small", "fill", "1"}) == "1");
+  CHECK(talk({"CALL", "ID", "large", "small", "blob", "20000"}) == std::string(20'000, 'b'));
+  CHECK(talk({"CALL", "ID", "large", "small", "blob", "20000"}).starts_with(
+      "-TOOBIG the message of this token was handled; its reply of 20010 bytes was too large to be "
+      "kept"));
+  CHECK(talk({"CALL", "ID", "small", "small", "fill", "1"}) == "1");
+  peeperd.stop();
+}
+
+TEST_CASE("where the state leaves no room for tokens, messages with tokens are handled all the same") {
+  Instance peeperd{small("effects", "64KiB")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  for (int i = 0; i < 20; ++i)
+    CHECK(talk({"CALL", "ID", "t" + std::to_string(i), "small", "entries"}) == "0");
+  // Until nothing fits any more, neither with the tokens of before nor without them.
+  for (int round = 0; round < 2; ++round) {
+    for (const char* bytes : {"3000", "300", "1"}) {
+      std::string answer = "OK";
+      while (answer == "OK") answer = talk({"CALL", "small", "fill", bytes});
+      CHECK(answer.find("out of state memory") != std::string::npos);
+    }
+    const std::string entries = talk({"CALL", "small", "entries"});
+    for (int i = 0; i < 50; ++i) {
+      const std::string token = std::string(100, 'n') + std::to_string(i);
+      CHECK(talk({"CALL", "ID", token, "small", "entries"}) == entries);
+      CHECK(talk({"CALL", "ID", token, "small", "entries"}) == entries);
+    }
+  }
+  peeperd.stop();
+}

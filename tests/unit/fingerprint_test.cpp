@@ -67,6 +67,22 @@ TEST_CASE("a heap whose allocator is of another Boost than the worker's is refus
   CHECK(refusal(had, state).find("peeper-worker's Boost was 1.67.0, is ") != std::string::npos);
 }
 
+TEST_CASE("a heap whose tokens, timers and dictionary are of another peeper-worker is refused") {
+  const abi::StateType state = state_type();
+  Fingerprint had = fingerprint_of(state);
+  had.durable_version = 0;
+  CHECK(refusal(had, state).find("the version of what peeper-worker keeps beside the State was 0, "
+                                 "is ") != std::string::npos);
+  // Not even by way of a code change.
+  abi::CodeChange change{};
+  change.from = state;
+  abi::Behaviour behaviour{};
+  behaviour.code_changes = &change;
+  behaviour.code_change_count = 1;
+  CHECK(code_change_from(had, behaviour) == nullptr);
+  CHECK(code_change_from(fingerprint_of(state), behaviour) == &change);
+}
+
 TEST_CASE("a State that is another one is told as that, whatever it was compiled with") {
   abi::StateType state = state_type();
   Fingerprint had = fingerprint_of(state);

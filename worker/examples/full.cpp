@@ -3,8 +3,8 @@
 // kept of it and what a crash undid.
 //
 // Calls: get, inc; log, forget; reply_timeout MS, reply_hibernate, reply_continue ARG; later,
-// later_timeout MS, later_hibernate, later_continue ARG, answer VALUE; stop REASON, stop_reply
-// REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER NAME [ARG], inform, ask and
+// later_timeout MS, later_hibernate, later_continue ARG, later_twice, answer VALUE; answer_now VALUE
+// [SECOND]; stop REASON, stop_reply REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER NAME [ARG], inform, ask and
 // ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY, drop KEY, entries;
 // throw TEXT; stream SERVER COUNT, received. `then_segv CALL [ARG ...]` does the same and then
 // crashes, before anything of it is committed. Casts: inc, continue ARG, timeout MS, hibernate, stop
@@ -148,9 +148,11 @@ struct Full {
     if (call.name.starts_with("reply_")) return reply_and(call.name.substr(6), call, state);
     if (call.name.starts_with("later")) {
       state.waiting.push_back(from);
+      if (call.name == "later_twice") state.waiting.push_back(from);
       return leave_open(call.name.substr(5), call);
     }
     if (call.name == "answer") return answer(call, state, context);
+    if (call.name == "answer_now") return answer_now(call, from, state, context);
     if (call.name == "stop") return peeper::stop(call.arg(0));
     if (call.name == "stop_reply") return peeper::stop(call.arg(0), call.arg(1));
     if (call.name == "stream") {
@@ -183,6 +185,14 @@ struct Full {
     const From from = state.waiting.front();
     state.waiting.pop_front();
     return context.reply(from, call.arg(0));
+  }
+
+  // To its own caller before it returns; and once more, if there is a second value.
+  static Result answer_now(const Call& call, const From& from, State& state, Context& context) {
+    context.reply(from, call.arg(0));
+    if (!call.arg(1).empty())
+      note(state, context.reply(from, call.arg(1)) ? "second true" : "second false");
+    return peeper::noreply();
   }
 
   static Result use_context(const Call& call, Context& context) {

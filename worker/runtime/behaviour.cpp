@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "worker/runtime/durable.hpp"
+
 namespace peeper::worker {
 namespace {
 
@@ -47,6 +49,7 @@ Fingerprint fingerprint_of(const abi::StateType& state) {
   print.container_version = state.container_version;
   print.boost_version = state.boost_version;
   print.worker_boost_version = BOOST_VERSION;
+  print.durable_version = kDurableVersion;
   print.name_bytes = static_cast<std::uint32_t>(std::min(state.name.size, sizeof print.name));
   std::memcpy(print.name, state.name.data, print.name_bytes);
   return print;
@@ -63,7 +66,7 @@ const abi::CodeChange* code_change_from(const Fingerprint& had, const abi::Behav
     if (change.from.size == had.size && change.from.alignment == had.alignment &&
         change.from.version == had.version && change.from.boost_version == had.boost_version &&
         change.from.container_version == had.container_version &&
-        had.worker_boost_version == BOOST_VERSION)
+        had.worker_boost_version == BOOST_VERSION && had.durable_version == kDurableVersion)
       return &change;
   }
   return nullptr;
@@ -98,6 +101,8 @@ std::string difference(const Fingerprint& had, const abi::StateType& state,
           number);
   compare("peeper-worker's Boost", had.worker_boost_version, std::uint32_t{BOOST_VERSION},
           boost_release);
+  compare("the version of what peeper-worker keeps beside the State", had.durable_version,
+          kDurableVersion, number);
   return "what segment " + segment_path + " holds may lie differently in memory now: " + differs +
          ". Compile with what was used before, or, " + start_over;
 }

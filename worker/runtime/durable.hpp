@@ -8,12 +8,22 @@
 #include <cstdint>
 
 #include "peeper/ordered.hpp"
+#include "peeper/sequences.hpp"
 #include "peeper/string.hpp"
 #include "peeper/unordered.hpp"
 #include "worker/runtime/timers.hpp"
 #include "worker/runtime/tokens.hpp"
 
 namespace peeper::worker {
+
+// Raised with every change of Durable, or of what it consists of, in memory. A part of the heap's
+// fingerprint: a segment of another version is refused.
+inline constexpr std::uint32_t kDurableVersion = 2;
+
+struct Continue {
+  std::uint64_t number = 0;
+  peeper::string argument;
+};
 
 struct Durable {
   // Of timers, calls and continues: one count, so that a number is never used twice.
@@ -23,10 +33,10 @@ struct Durable {
   // 0: no timeout was asked for.
   std::uint64_t timeout_at = 0;
 
-  // handle_continue(continuation) runs before anything else does.
-  bool continues = false;
-  std::uint64_t continue_number = 0;
-  peeper::string continuation;
+  // Before anything else handle_continue runs for each of these, in their order. As a rule there is
+  // one at most; that of handle_start comes behind what init asked for, or behind what was pending
+  // when the last worker died.
+  peeper::deque<Continue> continues;
 
   Timers timers;
 

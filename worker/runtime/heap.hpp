@@ -40,7 +40,9 @@ struct Fingerprint {
   std::uint32_t container_version;     // of the behaviour's containers: peeper's part
   std::uint32_t boost_version;         // and Boost's
   std::uint32_t worker_boost_version;  // of the heap's allocator and of Durable
-  char name[472];                      // cut where longer
+  char name[464];                      // cut where longer
+  std::uint32_t durable_version;       // kDurableVersion; 0 before there was one
+  std::uint32_t reserved;
 };
 
 struct HeapRoot {
@@ -52,7 +54,7 @@ struct HeapRoot {
   std::uint64_t reserved[3];
   Fingerprint fingerprint;
 };
-static_assert(sizeof(HeapRoot) == 576);
+static_assert(sizeof(Fingerprint) == 512 && sizeof(HeapRoot) == 576);
 
 struct Durable;
 

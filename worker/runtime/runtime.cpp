@@ -60,7 +60,7 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       transaction_(segment),
       guard_(segment, transaction_.journal(), break_even_of(control_.worker)),
       heap_(segment, guard_),
-      services_(segment, transaction_, guard_, heap_, bell) {
+      services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window) {
   own_pid = ::getpid();
   own_bell = &control_.mailbox.bell;
   guard_heap(guard_);
@@ -100,7 +100,7 @@ int Runtime::run() {
 // message that waits take turns: neither can keep the other out.
 bool Runtime::run_kept(std::uint64_t head) {
   const Durable& kept = services_.durable();
-  if (kept.continues) {
+  if (!kept.continues.empty()) {
     handle_continue();
     return true;
   }

@@ -19,6 +19,7 @@
 #include "worker/runtime/exception_text.hpp"
 #include "worker/runtime/heap.hpp"
 #include "worker/runtime/services.hpp"
+#include "worker/runtime/tokens.hpp"
 
 namespace peeper::worker {
 
@@ -86,13 +87,15 @@ class Runtime {
   void handle_get_state();
   void handle_user(const segment::MessageHead& head, std::string_view token);
   void handle_continue();
+  void report_dropped_continue(std::string_view argument) const;
   void handle_timer(std::uint64_t number);
   void handle_timeout();
   void run_info(abi::MessageKind kind, std::uint64_t reference);
   void settle_call(abi::Action action, const abi::From& from, std::string_view token);
   void settle_info(abi::Action action);
   void apply_then();
-  [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head) const;
+  std::string_view first_reply(const Tokens::Entry& entry);
+  [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head);
   // Takes out of the heap what was to run there.
   void drop_kept(segment::Channel channel, std::uint64_t number);
   // Notes a message of another server that is dropped as one that came.

@@ -1,4 +1,5 @@
 // What is run as a transaction, one function each.
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 
@@ -76,6 +77,7 @@ void Runtime::handle(const Message& message) {
 void Runtime::handle_get_state() {
   const abi::Sink sink = fresh_sink();
   try {
+    const Services::NoEffects look{services_, "format_status"};
     behaviour_.format_state(object_, heap_.state(), &sink);
   } catch (...) {
     outcome_.value.clear();
@@ -98,21 +100,19 @@ void Runtime::handle_user(const segment::MessageHead& head, std::string_view tok
 
   if (!token.empty() && kept.tokens.size() != 0) {
     if (Tokens::Entry* before = services_.change().tokens.find(token)) {
-      if (!before->answered)
+      if (before->is == Tokens::Reply::kOpen)
         before->asked_last = running_.from;
       else if (head.type == MessageType::kCall)
-        services_.answer(running_.from, before->reply.empty()
-                                            ? std::string_view{"-BADARG this token was used for a "
-                                                               "message that has no reply\r\n"}
-                                            : std::string_view{before->reply});
+        services_.answer(running_.from, first_reply(*before));
       return;
     }
   }
   if (head.type != MessageType::kCall) {
     run_info(kind_of(head.type), head.request);
-    if (!token.empty()) services_.change().tokens.remember(token, {}, options_.dedupe_window);
+    if (!token.empty()) services_.change().tokens.remember(token, {}, services_.token_bounds());
     return;
   }
+  if (!token.empty()) services_.watch(running_.from);
   const abi::Sink sink = fresh_sink();
   const abi::Message message{abi::MessageKind::kCall,
                              static_cast<std::uint32_t>(strings_.size() - 1),
@@ -123,8 +123,23 @@ void Runtime::handle_user(const segment::MessageHead& head, std::string_view tok
   settle_call(behaviour_.handle(object_, heap_.state(), &message, &sink), running_.from, token);
 }
 
+// What a retry is answered. Valid until the next one, or until the entry goes.
+std::string_view Runtime::first_reply(const Tokens::Entry& entry) {
+  if (entry.is == Tokens::Reply::kKept && !entry.reply.empty()) return entry.reply;
+  outcome_.value.clear();
+  if (entry.is == Tokens::Reply::kKept)
+    resp::append_error(outcome_.value,
+                       "BADARG this token was used for a message that has no reply");
+  else
+    resp::append_error(outcome_.value,
+                       "TOOBIG the message of this token was handled; its reply of " +
+                           std::to_string(entry.reply_bytes) +
+                           " bytes was too large to be kept for a retry; raise 'state_size'");
+  return outcome_.value;
+}
+
 // A callback that takes its State by const reference is believed: nothing is saved for it.
-PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
+PageGuard::Access Runtime::access_of(const segment::MessageHead& head) {
   switch (head.type) {
     case MessageType::kGetState: return Access::kReadsOnly;
     case MessageType::kAnswer: return Access::kWrites;
@@ -142,23 +157,34 @@ PageGuard::Access Runtime::access_of(const segment::MessageHead& head) const {
                              strings_.data() + 1,
                              {},
                              0};
+  const Services::NoEffects look{services_, "reads_only"};
   return behaviour_.reads_only(object_, &message) ? Access::kReadsOnly : Access::kWrites;
 }
 
 // --- What the heap held --------------------------------------------------------------------------
 
 void Runtime::handle_continue() {
-  begin(Channel::kContinue, services_.durable().continue_number, Access::kWrites);
+  begin(Channel::kContinue, services_.durable().continues.front().number, Access::kWrites);
   running_.name = "handle_continue";
   barrier([&] {
-    Durable& kept = services_.change();
-    const std::string argument{kept.continuation.data(), kept.continuation.size()};
-    kept.continues = false;
-    kept.continuation.clear();
+    auto& continues = services_.change().continues;
+    const std::string argument{continues.front().argument.data(),
+                               continues.front().argument.size()};
+    continues.pop_front();
+    if (behaviour_.handle_continue == nullptr) return report_dropped_continue(argument);
     const abi::Sink sink = fresh_sink();
     settle_info(behaviour_.handle_continue(object_, heap_.state(), bytes(argument), &sink));
   });
   commit(transaction_.mailbox_head());
+}
+
+// An upgrade may leave code behind that asked for it. To fail would cost a worker, again and again,
+// for what no code here can run. Our stderr is that of the daemon's log.
+void Runtime::report_dropped_continue(std::string_view argument) const {
+  std::fprintf(stderr,
+               "peeper-worker: server '%s': the continue '%s' is dropped: this code has no "
+               "handle_continue\n",
+               segment_.id().server.c_str(), segment::printable(argument, kShownName).c_str());
 }
 
 void Runtime::handle_timer(std::uint64_t number) {
@@ -228,10 +254,16 @@ void Runtime::settle_call(abi::Action action, const abi::From& from, std::string
                        "DOWN " + segment_.id().server + ": stopped: " + outcome_.stop_reason);
   }
   const bool replies = action != abi::Action::kNoReply;
-  if (!token.empty() && replies)
-    services_.change().tokens.remember(token, outcome_.value, options_.dedupe_window);
-  else if (!token.empty())
-    services_.change().tokens.remember_open(token, from, options_.dedupe_window);
+  if (!token.empty()) {
+    Tokens& tokens = services_.change().tokens;
+    // The caller has what it got first, whatever the callback returned after that.
+    if (const auto& given = services_.reply_in_callback())
+      tokens.remember(token, *given, services_.token_bounds());
+    else if (replies)
+      tokens.remember(token, outcome_.value, services_.token_bounds());
+    else
+      tokens.remember_open(token, from, services_.token_bounds());
+  }
   if (replies) services_.answer(from, outcome_.value);
   settle_info(action);
 }
@@ -256,9 +288,9 @@ void Runtime::apply_then() {
       if (behaviour_.handle_continue == nullptr)
         throw std::logic_error("continue_with() needs a handle_continue");
       Durable& kept = services_.change();
-      kept.continues = true;
-      kept.continue_number = ++kept.last_number;
-      kept.continuation.assign(outcome_.continuation.data(), outcome_.continuation.size());
+      const std::string& argument = outcome_.continuation;
+      kept.continues.push_back(
+          {++kept.last_number, peeper::string(argument.data(), argument.size())});
       return;
     }
   }

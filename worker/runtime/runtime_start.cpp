@@ -123,7 +123,10 @@ void Runtime::note_dropped(const segment::Dropped& message) {
 void Runtime::drop_kept(Channel channel, std::uint64_t number) {
   Durable& kept = services_.change();
   switch (channel) {
-    case Channel::kContinue: kept.continues = false; return;
+    case Channel::kContinue:
+      if (!kept.continues.empty() && kept.continues.front().number == number)
+        kept.continues.pop_front();
+      return;
     case Channel::kTimer: kept.timers.take(number); return;
     case Channel::kTimeout: kept.timeout_at = 0; return;
     case Channel::kNone:

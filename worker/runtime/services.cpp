@@ -18,6 +18,10 @@ namespace {
 // server that waited for another without end could wait for itself.
 constexpr std::uint64_t kOutboxPatienceNs = 2'000'000'000;
 
+bool is_same(const abi::From& a, const abi::From& b) {
+  return a.request == b.request && a.server == b.server && a.epoch == b.epoch;
+}
+
 peeper::string copy(std::string_view text) { return {text.data(), text.size()}; }
 
 Timer make_timer(Timer::Kind kind, Services::Strings strings) {
@@ -31,16 +35,22 @@ Timer make_timer(Timer::Kind kind, Services::Strings strings) {
 
 void Services::open(PageGuard::Access access) {
   open_for_ = access;
+  watched_.reset();
+  first_reply_.reset();
   guard_.begin_message(access);
 }
 
-void Services::require_open() const {
+void Services::require_effects() const {
   if (!open_for_)
     throw std::logic_error("only a callback may do this, on its own thread, while it runs");
+  if (no_effects_in_ != nullptr)
+    throw std::logic_error(std::string(no_effects_in_) +
+                           " may have no effects: it can't reply, send, publish, set or cancel "
+                           "timers, or write the dictionary");
 }
 
 Durable& Services::change() {
-  require_open();
+  require_effects();
   if (open_for_ == PageGuard::Access::kReadsOnly) {
     open_for_ = PageGuard::Access::kWrites;
     guard_.begin_writing();
@@ -55,22 +65,20 @@ void* Services::allocate(std::size_t bytes, std::size_t alignment) {
 }
 
 bool Services::reply(const abi::From& to, std::string_view value) {
+  require_effects();
+  if (watched_ && is_same(*watched_, to) && !first_reply_) first_reply_.emplace(value);
   if (durable().tokens.size() != 0) {
-    if (const Tokens::Entry* entry = change().tokens.answer(to, value)) {
-      const abi::From last = entry->asked_last;
-      const bool same = last.request == to.request && last.server == to.server &&
-                        last.epoch == to.epoch;
-      if (!same && answer(last, value)) {
-        answer(to, value);
-        return true;
-      }
+    const auto last = change().tokens.answer(to, value, token_bounds());
+    if (last && !is_same(*last, to) && answer(*last, value)) {
+      answer(to, value);
+      return true;
     }
   }
   return answer(to, value);
 }
 
 bool Services::answer(const abi::From& to, std::string_view value) {
-  require_open();
+  require_effects();
   if (to.request == 0) return false;
   if (to.server != 0) {
     const std::array<std::string_view, 1> strings{value};
@@ -110,7 +118,7 @@ std::optional<std::uint64_t> Services::cancel(std::uint64_t timer) {
 }
 
 void Services::post(segment::OutgoingType type, Strings strings) {
-  require_open();
+  require_effects();
   send(type, 0, 0, strings);
 }
 
@@ -124,7 +132,7 @@ std::uint64_t Services::call(std::uint64_t timeout_ns, Strings strings) {
 }
 
 void Services::publish(std::string_view channel, std::string_view value) {
-  require_open();
+  require_effects();
   const std::array<std::string_view, 2> strings{channel, value};
   send(segment::OutgoingType::kPublish, 0, 0, strings);
 }

@@ -1,10 +1,14 @@
 // What a callback may ask of the runtime, all of it part of the running transaction: replies and
 // outgoing messages beyond the rings' published ends, timers and the rest in the heap.
 //
-// Owner: Runtime. Thread: the callback thread. Outside of a transaction, and where a callback that
-// only reads asks for heap memory, it throws std::logic_error; a full heap is OutOfStateMemory. A
-// ring without room is waited for: without end for replies, which the daemon always drains; for a
-// bounded time for outgoing messages, whose receivers may be stuck: then std::runtime_error.
+// A transaction that only reads - its callback's State is const, or reads_only said yes - becomes
+// one that writes when it asks for something that lies in the heap.
+//
+// Owner: Runtime. Thread: the callback thread. Outside of a transaction, where no effects are
+// allowed (NoEffects), and where a transaction that only reads asks for memory of the heap, it
+// throws std::logic_error; a full heap is OutOfStateMemory. A ring without room is waited for:
+// without end for replies, which the daemon always drains; for a bounded time for outgoing messages,
+// whose receivers may be stuck: then std::runtime_error.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +28,15 @@ namespace peeper::worker {
 
 class Services {
  public:
-  // `bell`: the daemon's eventfd.
+  // `bell`: the daemon's eventfd. `dedupe_window`: tokens that are remembered.
   Services(const segment::Segment& segment, segment::Transaction& transaction, PageGuard& guard,
-           Heap& heap, int bell)
-      : segment_(segment), transaction_(transaction), guard_(guard), heap_(heap), bell_(bell) {}
+           Heap& heap, int bell, std::size_t dedupe_window)
+      : segment_(segment),
+        transaction_(transaction),
+        guard_(guard),
+        heap_(heap),
+        bell_(bell),
+        dedupe_window_(dedupe_window) {}
 
   // --- For the runtime ---------------------------------------------------------------------------
   // After Transaction::begin().
@@ -38,9 +47,31 @@ class Services {
     guard_.seal();
   }
 
+  // While it lives, callbacks may look but have no effect: `callback` is what the exception names.
+  class NoEffects {
+   public:
+    NoEffects(Services& services, const char* callback) : services_(services) {
+      services_.no_effects_in_ = callback;
+    }
+    NoEffects(const NoEffects&) = delete;
+    NoEffects& operator=(const NoEffects&) = delete;
+    ~NoEffects() { services_.no_effects_in_ = nullptr; }
+
+   private:
+    Services& services_;
+  };
+
   [[nodiscard]] const Durable& durable() const { return heap_.durable(); }
   // To be changed. A transaction that only read until now writes from here on.
   Durable& change();
+  // The call that runs, of which reply_in_callback() shall tell. Until the next open().
+  void watch(const abi::From& call) { watched_ = call; }
+  // Its first reply that the callback has given by itself, before it returned.
+  [[nodiscard]] const std::optional<std::string>& reply_in_callback() const { return first_reply_; }
+  // What tokens may take, with a state_size that may have been raised.
+  [[nodiscard]] Tokens::Bounds token_bounds() const {
+    return {dedupe_window_, segment_.heap().size() / kTokensShare};
+  }
   void ring();
 
   // --- For callbacks, by way of the Host ---------------------------------------------------------
@@ -61,7 +92,7 @@ class Services {
   void publish(std::string_view channel, std::string_view value);
 
  private:
-  void require_open() const;
+  void require_effects() const;
   void send(segment::OutgoingType type, std::uint64_t reference, std::uint64_t target,
             Strings strings);
   void wait_for_room(const segment::Atomic64& head, std::uint64_t most_ns);
@@ -71,7 +102,11 @@ class Services {
   PageGuard& guard_;
   Heap& heap_;
   const int bell_;
+  const std::size_t dedupe_window_;
   std::optional<PageGuard::Access> open_for_;
+  const char* no_effects_in_ = nullptr;
+  std::optional<abi::From> watched_;
+  std::optional<std::string> first_reply_;
 };
 
 }  // namespace peeper::worker

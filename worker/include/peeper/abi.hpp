@@ -86,8 +86,10 @@ enum class Post : std::uint32_t { kCast = 1, kInfo = 2 };
 
 // What the worker offers a behaviour. The pointer stays valid as long as the process lives.
 // All but touch(), heap_is_sane() and the facts are part of the running transaction: a message that
-// does not commit has sent, set and stored nothing. They throw std::logic_error outside of a callback that
-// may write, std::bad_alloc when the heap is full, std::length_error when something is too long.
+// does not commit has sent, set and stored nothing. They throw std::logic_error outside of callbacks
+// and in those that may have no effects, format_state and reads_only (allocate() also in a callback
+// that only reads), std::bad_alloc when the heap is full, std::length_error when something is too
+// long.
 struct Host {
   std::uint32_t size;  // sizeof(Host), so that a later one may be longer
   std::uint32_t sdk_version;
@@ -100,8 +102,8 @@ struct Host {
   // Looks at every block of the heap, free or given out; changes nothing. In any callback.
   bool (*heap_is_sane)();
 
-  // Answers a call that was left unanswered. False if its caller is known to be gone, or was
-  // answered before.
+  // Answers a call. False if its caller is known to be gone: it asked another daemon. Whether it was
+  // answered before is not known; a second reply reaches nobody.
   bool (*reply)(const From* from, Bytes value);
   // A message to this server's handle_info, in `ns`, once. Returns its number, never 0.
   std::uint64_t (*send_after)(std::uint64_t ns, Bytes name, const Bytes* arguments,
@@ -149,7 +151,7 @@ struct CodeChange {
 };
 
 // Flags of a Behaviour: its callback of that kind takes the State by const reference, so it runs
-// without a journal.
+// without a journal, until it asks the Host for something that must be written.
 inline constexpr std::uint64_t kCallReadsOnly = 1;
 inline constexpr std::uint64_t kCastReadsOnly = 2;
 inline constexpr std::uint64_t kInfoReadsOnly = 4;
@@ -178,7 +180,8 @@ struct Behaviour {
   // handle_start: at every start, after init or recovery. Null if there is none, as below.
   Action (*start)(void* behaviour, void* state, const Sink* sink);
 
-  // May this call run without a journal, though its callback takes a State&? Null: none may.
+  // May this call run without a journal, though its callback takes a State&? Null: none may. Has no
+  // effects.
   bool (*reads_only)(void* behaviour, const Message* message);
 
   // Runs handle_call, handle_cast or handle_info, by message->kind.
@@ -192,7 +195,7 @@ struct Behaviour {
   std::size_t code_change_count;
 
   // Writes the state, or what format_status makes of it, as one RESP3 value: what SYS GET_STATE
-  // shows. Changes nothing.
+  // shows. Has no effects.
   void (*format_state)(void* behaviour, const void* state, const Sink* sink);
 };
 

@@ -5,11 +5,17 @@
 // once, in order for each receiver, whatever dies in between; timers and the dictionary live in the
 // heap. A message that throws or crashes has sent, started and stored nothing.
 //
-// Errors: std::logic_error where nothing may be written (a callback that takes a const State&, a
-// call of reads_only, format_status) and in a process that is no server; std::bad_alloc when the
-// heap is full; std::length_error when a name, an argument or a value is too long; another
-// exception when the outbox is full and does not empty within 2 s. Let them pass: the message
-// fails, its caller gets -CRASHED, and the State is as before.
+// A callback that takes a const State&, and a call for which reads_only says yes, may do all this
+// too: only the State is not to be changed there. Such a message is journaled from its first effect
+// on, as others are from their start; before that it can take no memory of the heap, also not for a
+// local peeper:: container (std::logic_error).
+//
+// Errors: std::logic_error in format_status and reads_only, which may have no effects, outside of
+// callbacks, and in a process that is no server; std::bad_alloc when the heap is full;
+// std::length_error when a name, an argument or a value is too long; another exception when the
+// outbox is full and does not empty within 2 s. Let them pass: the message fails, its caller gets
+// -CRASHED, and the State is as before. What format_status throws is the answer of SYS GET_STATE,
+// and no failure.
 //
 // Arguments of messages: text of any kind, numbers and bools ("1", "0"), each sent as text.
 #pragma once
@@ -35,8 +41,11 @@ inline constexpr std::chrono::seconds kCallTimeout{5};
 // Holds nothing; any instance is as good as another. Thread: the callback thread only.
 class Context {
  public:
-  // Answers a call that was left unanswered, also one from before a crash. False when its caller is
-  // known to be gone, was answered already, or is nobody.
+  // Answers a call: one that was left unanswered, also before a crash, or the one that runs, which
+  // then returns noreply(). False when its caller is known to be gone, since it asked a peeperd that
+  // has ended, or is nobody. True says no more than that the reply is on its way: whether its caller
+  // still waits, or was answered already, a server doesn't know. Of several replies to one call the
+  // first arrives, and the others do nothing.
   bool reply(const From& caller, const Value& value) const;
 
   // In `delay`, handle_info gets this message, once. The clock's jumps don't matter; time in which

@@ -27,10 +27,13 @@
 //                                       exception; not after a signal
 //   State  code_change(std::uint64_t old_version, OldState&)            for each of
 //                                       `using OldStates = peeper::types<...>` (code_change.hpp)
-//   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State
-//   bool   reads_only(const Message&)   true: this call writes nothing, so it is run without a
-//                                       journal, as all are if handle_call takes a const State&;
-//                                       a write is then a crash. Not in OTP
+//   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State. May
+//                                       read the dictionary, and has no effects
+//   bool   reads_only(const Message&)   true: this call leaves the State alone, so it is run without
+//                                       a journal until it has another effect (context.hpp), as all
+//                                       are if handle_call takes a const State&. A write to the
+//                                       State before that is a crash. Has no effects itself. Not in
+//                                       OTP
 //
 // Result (result.hpp), in OTP's words: reply(value), noreply(), stop(reason), stop(reason, value);
 // the first two with .timeout(duration), .hibernate() or .continue_with(argument).
