@@ -352,6 +352,11 @@ Result<void> Segment::keep_mapping_private() const {
   return {};
 }
 
+// The commit is a store into Control, which has a page of its own.
+bool Segment::forbid_commits() const noexcept {
+  return ::mprotect(&control(), kPageBytes, PROT_READ) == 0;
+}
+
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {
   const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
   if (bytes <= reserved) return {};

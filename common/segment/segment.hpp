@@ -67,6 +67,10 @@ class Segment {
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
+  // For a worker that dies, in a signal handler: from here on a commit by any of its threads is a
+  // fault. False if the kernel refuses. Nothing undoes it.
+  bool forbid_commits() const noexcept;
+
   // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
   // missing later. On failure nothing has changed.
   Result<void> reserve_heap(std::uint64_t bytes);

@@ -1,10 +1,12 @@
 #include "worker/runtime/crash_handler.hpp"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -18,6 +20,7 @@ namespace peeper::worker {
 namespace {
 
 // Set once, before the handlers; a signal handler has no other way to its data.
+const segment::Segment* own_segment = nullptr;
 segment::CrashRecord* record = nullptr;
 std::uint32_t own_incarnation = 0;
 pid_t own_pid = 0;
@@ -25,6 +28,11 @@ PageGuard* heap_guard = nullptr;
 std::span<std::byte> heap;
 const segment::Atomic64* heap_reserved = nullptr;
 thread_local bool is_callback_thread = false;
+
+// The thread that this process dies of, from the moment on that this is decided; 0: it lives. Not
+// in the segment, where a wild write might hit it.
+std::atomic<pid_t> dying{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 constexpr std::size_t kHandlerStackBytes = 64 * 1024;
 // A fault this near to the stack pointer is the stack's own: it ran into its guard.
@@ -60,19 +68,47 @@ segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* contex
   return segment::FaultHint::kNone;
 }
 
+// The first thread that comes here is what the process dies of: true, and from then on nothing is
+// committed any more, whatever the other threads are at. All others wait here for the end.
+bool begin_to_die() {
+  pid_t first = 0;
+  if (dying.compare_exchange_strong(first, ::gettid())) {
+    own_segment->forbid_commits();
+    return true;
+  }
+  while (first != ::gettid()) ::pause();
+  return false;
+}
+
+// Of `signal`, with all that was said of it, for the core and for a tracer. A fault would not
+// always happen again: its page may be writable by now, and what seccomp or a memory error has
+// reported is over. So the signal is sent anew, and the context that the handler returns to lets
+// no other one in: it hits before the next instruction.
+void die_of(int signal, siginfo_t* info, void* context) {
+  if (::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info) != 0)
+    ::kill(::getpid(), SIGKILL);
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  ::sigaction(signal, &by_default, nullptr);
+  // The kernel's own set, shorter than the C library's: behind it lies something else.
+  constexpr std::size_t kSignalSetBytes = 8;
+  sigset_t& mask = static_cast<ucontext_t*>(context)->uc_sigmask;
+  std::memset(&mask, 0xff, kSignalSetBytes);
+  ::sigdelset(&mask, signal);
+}
+
+// All signals are blocked in here.
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (signal == SIGSEGV && info->si_code == SEGV_ACCERR && is_callback_thread &&
-      heap_guard != nullptr) {
+      heap_guard != nullptr && dying.load(std::memory_order_relaxed) == 0) {
     const int kept_errno = errno;
     const bool allowed = heap_guard->on_fault(info->si_addr);
     errno = kept_errno;
     if (allowed) return;
   }
   // A child that a callback forked has the handler too, but no part in the record: it doesn't see
-  // the segment or, after vfork, sees its parent's. And a second fault, in another thread or in
-  // here, must not overwrite the first's record.
-  const bool is_ours = ::getpid() == own_pid;
-  if (is_ours && record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
+  // the segment or, after vfork, sees its parent's.
+  if (::getpid() == own_pid && begin_to_die()) {
     record->signal = signal;
     record->code = info->si_code;
     record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
@@ -80,16 +116,13 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
     record->text_bytes = 0;
     complete(segment::CrashKind::kSignal);
   }
-  struct sigaction by_default {};
-  by_default.sa_handler = SIG_DFL;
-  ::sigaction(signal, &by_default, nullptr);
-  // A fault happens again as the handler returns. Anything else has to be sent again.
-  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP) ::raise(signal);
+  die_of(signal, info, context);
 }
 
 }  // namespace
 
 void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation) {
+  own_segment = &segment;
   record = &segment.crash();
   own_incarnation = incarnation;
   own_pid = ::getpid();
@@ -106,7 +139,7 @@ void install_crash_handler(const segment::Segment& segment, std::uint32_t incarn
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  ::sigemptyset(&action.sa_mask);
+  ::sigfillset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP})
     PEEPER_CHECK(::sigaction(signal, &action, nullptr) == 0, "no handler for fatal signals");
 }
@@ -117,6 +150,7 @@ void guard_heap(PageGuard& guard) {
 }
 
 void die(segment::CrashKind kind, std::string_view text) {
+  begin_to_die();
   const std::size_t bytes = std::min(text.size(), sizeof record->text);
   std::memcpy(record->text, text.data(), bytes);
   record->text_bytes = static_cast<std::uint32_t>(bytes);

@@ -1,6 +1,8 @@
 // What a worker does when a signal hits that is fatal, or would be: a first write to a protected heap
 // page is the page guard's to allow; after anything else the worker says so in the segment's crash
-// record and dies of that very signal, with its own address and its own core.
+// record and dies of that very signal, with its own address and its own core. It dies whether or
+// not the fault would happen again, commits nothing from then on, and tells of one thread only:
+// the first of those that crash at once.
 //
 // The handler runs on a stack of its own (the callback's may be what overflowed), allocates
 // nothing, takes no lock, and makes raw system calls only.
