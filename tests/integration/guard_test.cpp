@@ -74,6 +74,26 @@ TEST_CASE("a callback that gets its state const saves no page") {
   peeperd.stop();
 }
 
+TEST_CASE("a callback that gets its state const may build values in the heap") {
+  GuardInstance peeperd;
+  Talk talk = peeperd.talk();
+  const Watch worker{peeperd.worker("guard")};
+  REQUIRE(talk.reply({"SYS", "GET_STATE", "guard"}).has_value());  // its start is over
+  const std::int64_t used = peeperd.status("heap_used");
+  CHECK(talk({"CAST", "guard", "build"}) == "OK");
+  CHECK(talk({"CALL", "guard", "get", "5"}) == ".");
+  CHECK(peeperd.worker("guard") == worker.pid());
+  CHECK(peeperd.last_crash() == "");
+  peeperd.await([&] { return peeperd.status("heap_used") == used; });  // and they are gone
+  // Undone with the rest when it crashes: an allocator that was left half changed would tell.
+  for (int i = 0; i < 3; ++i) {
+    CHECK(talk({"CAST", "guard", "build"}) == "OK");
+    CHECK(talk({"CALL", "guard", "write_then", "null"}).starts_with("-CRASHED"));
+  }
+  CHECK(peeperd.status("heap_used") == used);
+  peeperd.stop();
+}
+
 TEST_CASE("a callback that writes a state it got const dies of that write") {
   GuardInstance peeperd;
   Talk talk = peeperd.talk();

@@ -1,10 +1,11 @@
 // What a callback may ask of the runtime, all of it part of the running transaction: replies and
 // outgoing messages beyond the rings' published ends, timers and the rest in the heap.
 //
-// Owner: Runtime. Thread: the callback thread. Outside of a transaction, and where a callback that
-// only reads asks for heap memory, it throws std::logic_error; a full heap is OutOfStateMemory. A
-// ring without room is waited for: without end for replies, which the daemon always drains; for a
-// bounded time for outgoing messages, whose receivers may be stuck: then std::runtime_error.
+// Owner: Runtime. Thread: the callback thread. Outside of a transaction it throws std::logic_error;
+// a full heap is OutOfStateMemory. What must write the heap, as allocating does, turns a transaction
+// that only read into one that writes. A ring without room is waited for: without end for replies,
+// which the daemon always drains; for a bounded time for outgoing messages, whose receivers may be
+// stuck: then std::runtime_error.
 #pragma once
 
 #include <cstdint>

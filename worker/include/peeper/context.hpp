@@ -5,9 +5,8 @@
 // once, in order for each receiver, whatever dies in between; timers and the dictionary live in the
 // heap. A message that throws or crashes has sent, started and stored nothing.
 //
-// Errors: std::logic_error where nothing may be written (a callback that takes a const State&, a
-// call of reads_only, format_status) and in a process that is no server; std::bad_alloc when the
-// heap is full; std::length_error when a name, an argument or a value is too long; another
+// Errors: std::logic_error outside of callbacks and in a process that is no server; std::bad_alloc
+// when the heap is full; std::length_error when a name, an argument or a value is too long; another
 // exception when the outbox is full and does not empty within 2 s. Let them pass: the message
 // fails, its caller gets -CRASHED, and the State is as before.
 //

@@ -15,10 +15,9 @@ namespace peeper {
 // Keys and values are any bytes. Part of the transaction, like the State, and in the same heap.
 // What get() and iterators show is valid until its key is put again or erased; to erase while going
 // through it, step on first.
-// Errors: put() and erase() throw std::logic_error where nothing may be written (a callback that
-// takes a const State&, format_status, a call of reads_only), put() std::bad_alloc when the heap is
-// full and std::length_error for a key or value that is too long. All throw std::logic_error in a
-// process that is no server.
+// Errors: put() and erase() throw std::logic_error outside of callbacks, put() std::bad_alloc when
+// the heap is full and std::length_error for a key or value that is too long. All throw
+// std::logic_error in a process that is no server.
 class Dictionary {
  public:
   [[nodiscard]] std::optional<std::string_view> get(std::string_view key) const;

@@ -29,8 +29,11 @@
 //                                       `using OldStates = peeper::types<...>` (code_change.hpp)
 //   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State
 //   bool   reads_only(const Message&)   true: this call writes nothing, so it is run without a
-//                                       journal, as all are if handle_call takes a const State&;
-//                                       a write is then a crash. Not in OTP
+//                                       journal, as all are if handle_call takes a const State&.
+//                                       A write to the State is then a crash, unless the callback
+//                                       has built a peeper container or asked its Context for what
+//                                       is kept in the heap: from there on it has a journal, and
+//                                       is one that writes. Not in OTP
 //
 // Result (result.hpp), in OTP's words: reply(value), noreply(), stop(reason), stop(reason, value);
 // the first two with .timeout(duration), .hibernate() or .continue_with(argument).
