@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -276,7 +275,9 @@ void Server::launch_worker() {
   if (is_upgrade) spec.arguments.push_back("--upgrade");
   rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                      std::memory_order_release);
-  auto child = Child::launch(loop_, spec, [this](int status) { on_worker_exit(status); });
+  auto child = Child::launch(loop_, spec, [this, incarnation = incarnation_](int status) {
+    on_worker_exit(incarnation, status);
+  });
   if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
   worker_ = *std::move(child);
   spdlog::debug("server {}: worker {} started, incarnation {}", name(), worker_->pid(),
@@ -284,21 +285,6 @@ void Server::launch_worker() {
   if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
   if (section_.init_timeout && !is_upgrade)  // which has a time of its own
     after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
-}
-
-void Server::on_worker_exit(int wait_status) {
-  worker_.reset();
-  worker_timer_.cancel();
-  drain();
-  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
-  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
-                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
-                          segment::Phase::kStopped;
-  if (!normal) ++crashes_;
-  last_end_was_normal_ = normal;
-  last_death_ = {launch::Request::kRecover, static_cast<std::uint32_t>(segment::Observed::kSeen),
-                 wait_status, incarnation_, 0};
-  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
 }
 
 bool Server::signal(Role role, int number) {

@@ -65,16 +65,16 @@ int main(int argc, char** argv) {
   if (!opened) refuse(opened.error().what);
   // Never destroyed, like the runtime: exit(3) in a callback must find everything in place.
   auto& segment = *new segment::Segment{*std::move(opened)};
-  if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
+  if (const auto claimed = segment.claim_releasably(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);
   if (const auto kept = segment.keep_to_this_process(); !kept) refuse(kept.error().what);
   segment.close_descriptor();
 
-  // From here on the crash record speaks for us.
-  worker::install_crash_handler(segment, options.runtime.incarnation);
   segment::WorkerStatus& status = segment.control().worker;
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
+  // From here on the crash record speaks for us.
+  worker::install_crash_handler(segment, options.runtime.incarnation, launch::kBellFd);
   const auto behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 

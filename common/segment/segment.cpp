@@ -32,15 +32,6 @@ std::string start_over(const SegmentId& id) {
   return "to start over with an empty state, remove it: rm " + id.path();
 }
 
-struct flock byte_lock(Role role, short type) {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = role == Role::kKeeper ? 0 : 1;
-  lock.l_len = 1;
-  return lock;
-}
-
 // posix_fallocate, with the one failure people meet explained.
 Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
   int error = 0;
@@ -316,45 +307,6 @@ std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
     return differs("mailbox", std::to_string(plan_.mailbox.bytes),
                    std::to_string(asks.mailbox.bytes));
   return std::nullopt;
-}
-
-Result<void> Segment::claim(Role role) {
-  struct flock lock = byte_lock(role, F_WRLCK);
-  if (::fcntl(descriptor(), F_OFD_SETLK, &lock) == 0) return {};
-  const char* who = role == Role::kKeeper ? "keeper" : "worker";
-  if (errno == EAGAIN || errno == EACCES)
-    return Failure{"segment " + id_.path() + " still has a " + who + " (find it with: fuser " +
-                       id_.path() + ")",
-                   EAGAIN};
-  return system_failure("cannot lock segment " + id_.path() + " as its " + who, errno);
-}
-
-bool Segment::is_claimed(Role role) const {
-  struct flock lock = byte_lock(role, F_WRLCK);
-  return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
-}
-
-Result<void> Segment::keep_to_this_process() {
-  is_kept_private_ = true;
-  return keep_mapping_private();
-}
-
-Result<void> Segment::keep_mapping_private() const {
-  void* start = region_.get_address();
-  if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
-    return system_failure("cannot keep segment " + id_.path() + " from children", errno);
-  if (!heap_.empty())
-    // From the heap to the segment's end lie heap and journal.
-    ::madvise(heap_.data(),
-              region_.get_size() - static_cast<std::size_t>(
-                                       heap_.data() - static_cast<std::byte*>(start)),
-              MADV_DONTDUMP);
-  return {};
-}
-
-// The commit is a store into Control, which has a page of its own.
-bool Segment::forbid_commits() const noexcept {
-  return ::mprotect(&control(), kPageBytes, PROT_READ) == 0;
 }
 
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {

@@ -3,9 +3,12 @@
 #include "worker/runtime/crash_handler.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -14,6 +17,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -22,6 +26,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/launch.hpp"
+#include "common/unique_fd.hpp"
 #include "segment_fixture.hpp"
 
 using namespace peeper;
@@ -59,8 +65,12 @@ class Victim {
     if (child_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       auto segment = segment::Segment::open(made.id, segment::View::kWhole);
-      if (!segment || ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
-      worker::install_crash_handler(*segment, kIncarnation);
+      if (!segment || !segment->claim_releasably(segment::Role::kWorker)) ::_exit(2);
+      segment->close_descriptor();
+      if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
+      ::dup2(bell_.get(), launch::kBellFd);
+      ::close_range(launch::kBellFd + 1, ~0U, 0);  // as the daemon starts it
+      worker::install_crash_handler(*segment, kIncarnation, launch::kBellFd);
       ::raise(SIGSTOP);
       life(*segment, steps);
       ::_exit(0);
@@ -97,6 +107,24 @@ class Victim {
       std::this_thread::yield();
     }
   }
+  // Has it rung the daemon's bell, since the last call?
+  [[nodiscard]] bool has_rung() const {
+    std::uint64_t rings = 0;
+    return ::read(bell_.get(), &rings, sizeof rings) == sizeof rings;
+  }
+  // Which parts of the segment it can write, by their offsets in it.
+  [[nodiscard]] std::vector<std::uint64_t> writable(const TestSegment& made) const {
+    std::ifstream maps{"/proc/" + std::to_string(child_) + "/maps"};
+    std::vector<std::uint64_t> offsets;
+    for (std::string line; std::getline(maps, line);) {
+      std::uint64_t offset = 0;
+      char write = '-';
+      if (line.ends_with(made.id.path()) &&
+          std::sscanf(line.c_str(), "%*s r%c%*s %lx", &write, &offset) == 2 && write == 'w')
+        offsets.push_back(offset);
+    }
+    return offsets;
+  }
   // The signal it died of; 0: it didn't.
   [[nodiscard]] int killed_by() const { return WIFSIGNALED(status_) ? WTERMSIG(status_) : 0; }
 
@@ -112,6 +140,7 @@ class Victim {
     return WIFSTOPPED(status_);
   }
 
+  UniqueFd bell_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   pid_t child_ = -1;
   int status_ = 0;
 };
@@ -135,6 +164,16 @@ void report_lost_memory(void* address) {
   info.si_code = BUS_MCEERR_AO;
   info.si_addr = address;
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), SIGBUS, &info);
+}
+
+// A page of the heap, opened as a message opens it, and one of the journal behind it.
+void open_a_page(const segment::Segment& segment) {
+  auto& transaction = *new segment::Transaction{segment};
+  auto& guard = *new worker::PageGuard{segment, transaction.journal(), worker::kNeverHot};
+  worker::guard_heap(guard);
+  transaction.begin(segment::Channel::kInit, 0, 1);
+  guard.begin_message(worker::PageGuard::Access::kWrites);
+  *reinterpret_cast<Page*>(segment.heap().data()) = 'w';
 }
 
 Page* as_page(const segment::Segment& segment, std::size_t number) {
@@ -247,4 +286,60 @@ TEST_CASE("of two threads that crash at once the first is what the process dies 
   CHECK(victim.killed_by() == SIGSEGV);
   CHECK(record.signal == SIGSEGV);
   CHECK(record.address == 16);
+}
+
+TEST_CASE("a claim is free only when nothing can be written and the record is complete") {
+  TestSegment made;
+  Victim victim{made, [](const segment::Segment& segment, Steps&) {
+    open_a_page(segment);
+    *reinterpret_cast<Page*>(16) = 'w';
+  }};
+  REQUIRE(victim.run_to_signal());  // the first write
+  REQUIRE(victim.run_to_signal());
+  CHECK(victim.writable(made).size() > 1);
+  // Killed or stopped after any instruction it would stay as it is then.
+  const segment::CrashRecord& record = made.segment.crash();
+  int held = 0;
+  int free = 0;
+  bool has_rung = false;
+  while (victim.step()) {
+    if (made.segment.is_claimed(segment::Role::kWorker)) {
+      ++held;
+      CHECK_FALSE(has_rung);
+    } else if (++free == 1) {
+      CHECK(record.incarnation.load() == kIncarnation);
+      CHECK(victim.writable(made) == std::vector<std::uint64_t>{segment::kCrashOffset});
+    } else if (free % 16 == 0) {
+      CHECK(victim.writable(made) == std::vector<std::uint64_t>{segment::kCrashOffset});
+    }
+    has_rung = has_rung || victim.has_rung();
+  }
+  CHECK(held > 10);
+  CHECK(free > 10);
+  CHECK(has_rung);
+  CHECK(victim.killed_by() == SIGSEGV);
+}
+
+TEST_CASE("a claim goes with the process if another thread died, or a descriptor is open") {
+  using Life = void (*)(const segment::Segment&);
+  const Life lives[] = {
+      [](const segment::Segment& segment) {
+        std::thread{[&] { open_a_page(segment); }}.join();
+        *reinterpret_cast<Page*>(16) = 'w';
+      },
+      [](const segment::Segment& segment) {
+        open_a_page(segment);
+        if (::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) *reinterpret_cast<Page*>(16) = 'w';
+      }};
+  for (const Life life : lives) {
+    TestSegment made;
+    Victim victim{made, [&](const segment::Segment& segment, Steps&) { life(segment); }};
+    bool is_claimed = false;
+    while (victim.run_to_signal()) is_claimed = made.segment.is_claimed(segment::Role::kWorker);
+    CHECK(is_claimed);  // also as it was about to die
+    CHECK(victim.killed_by() == SIGSEGV);
+    CHECK_FALSE(victim.has_rung());
+    CHECK_FALSE(made.segment.is_claimed(segment::Role::kWorker));
+    CHECK(made.segment.crash().address == 16);
+  }
 }

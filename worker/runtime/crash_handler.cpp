@@ -1,6 +1,8 @@
 #include "worker/runtime/crash_handler.hpp"
 
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -10,9 +12,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <span>
 
 #include "common/check.hpp"
+#include "common/launch.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/journal.hpp"
 
@@ -23,6 +27,7 @@ namespace {
 const segment::Segment* own_segment = nullptr;
 segment::CrashRecord* record = nullptr;
 std::uint32_t own_incarnation = 0;
+int own_bell = -1;
 pid_t own_pid = 0;
 PageGuard* heap_guard = nullptr;
 std::span<std::byte> heap;
@@ -68,16 +73,48 @@ segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* contex
   return segment::FaultHint::kNone;
 }
 
-// The first thread that comes here is what the process dies of: true, and from then on nothing is
-// committed any more, whatever the other threads are at. All others wait here for the end.
-bool begin_to_die() {
+enum class End {
+  kAlreadyTold,  // this thread was here before: a signal while it died
+  kMayWrite,     // the segment may be written until the process has gone, but nothing is committed
+  kCannotWrite,  // nothing of the segment but the crash record can be written any more
+};
+
+// The first thread that comes here is what the process dies of; all others wait here for the end.
+// Pages are made writable by the callback thread alone. So if it is the one that dies, they stay as
+// they are; another one could not keep it from opening the next page.
+End begin_to_die() {
   pid_t first = 0;
   if (dying.compare_exchange_strong(first, ::gettid())) {
+    if (is_callback_thread && own_segment->forbid_writes()) return End::kCannotWrite;
     own_segment->forbid_commits();
-    return true;
+    return End::kMayWrite;
   }
   while (first != ::gettid()) ::pause();
-  return false;
+  return End::kAlreadyTold;
+}
+
+// Has the process descriptors beside its standard ones and the bell? Those the kernel gives out
+// first are looked at; a process that has others has, or had, them too.
+bool holds_descriptors() {
+  constexpr int kFirst = std::max(STDERR_FILENO, launch::kBellFd) + 1;
+  pollfd looked_at[252];
+  for (int i = 0; pollfd& one : looked_at) one = {kFirst + i++, 0, 0};
+  if (::poll(looked_at, std::size(looked_at), 0) < 0) return true;
+  return std::any_of(std::begin(looked_at), std::end(looked_at),
+                     [](const pollfd& one) { return one.revents != POLLNVAL; });
+}
+
+// After the record is complete. The kernel lets go of the claim only once it has torn down this
+// process's memory, which takes the longer the more of the state was touched. Who can't write any
+// more need not wait for that, and tells the daemon so. But a port that a callback has bound, or a
+// file that it has locked, is let go of later still, and the next worker may want it: so not then.
+void let_the_next_begin(End end) {
+  if (end != End::kCannotWrite || holds_descriptors()) return;
+  own_segment->release_claim();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(own_bell, &one, sizeof one);
+  // Nobody waits for the rest of this process; the next worker's start comes first.
+  ::setpriority(PRIO_PROCESS, 0, 19);
 }
 
 // Of `signal`, with all that was said of it, for the core and for a tracer. A fault would not
@@ -108,23 +145,26 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   }
   // A child that a callback forked has the handler too, but no part in the record: it doesn't see
   // the segment or, after vfork, sees its parent's.
-  if (::getpid() == own_pid && begin_to_die()) {
+  const bool is_ours = ::getpid() == own_pid;
+  if (const End end = is_ours ? begin_to_die() : End::kAlreadyTold; end != End::kAlreadyTold) {
     record->signal = signal;
     record->code = info->si_code;
     record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
     record->hint = hint_of(signal, info, context);
     record->text_bytes = 0;
     complete(segment::CrashKind::kSignal);
+    let_the_next_begin(end);
   }
   die_of(signal, info, context);
 }
 
 }  // namespace
 
-void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation) {
+void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation, int bell) {
   own_segment = &segment;
   record = &segment.crash();
   own_incarnation = incarnation;
+  own_bell = bell;
   own_pid = ::getpid();
   record->incarnation.store(0, std::memory_order_relaxed);
   heap = segment.heap();
@@ -150,12 +190,13 @@ void guard_heap(PageGuard& guard) {
 }
 
 void die(segment::CrashKind kind, std::string_view text) {
-  begin_to_die();
+  const End end = begin_to_die();
   const std::size_t bytes = std::min(text.size(), sizeof record->text);
   std::memcpy(record->text, text.data(), bytes);
   record->text_bytes = static_cast<std::uint32_t>(bytes);
   record->signal = 0;
   complete(kind);
+  let_the_next_begin(end);
   ::_exit(kind == segment::CrashKind::kRefused ? segment::kExitRefused : segment::kExitException);
 }
 

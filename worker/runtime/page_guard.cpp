@@ -165,7 +165,7 @@ void PageGuard::touch(const void* memory, std::size_t bytes) {
   const auto from = std::max(reinterpret_cast<std::uintptr_t>(memory), begin);
   const auto to = std::min(reinterpret_cast<std::uintptr_t>(memory) + bytes,
                            begin + reserved_pages_ * kPageBytes);
-  if (!open_ || from >= to) return;
+  if (!open_ || from >= to || ::pthread_equal(thread_, ::pthread_self()) == 0) return;
   const std::uint64_t first = (from - begin) / kPageBytes;
   PEEPER_CHECK(open(first, (to - begin + kPageBytes - 1) / kPageBytes - first),
                "the kernel has no room for more mappings");

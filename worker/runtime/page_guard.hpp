@@ -5,10 +5,11 @@
 // written often are hot (hot_pages.hpp): always writable, copied before each message.
 //
 // What of the heap has no memory yet is inaccessible. Owner: Runtime, for the life of the process.
-// Thread: the callback thread; on_fault() in a signal handler on it, so it allocates nothing and
+// Thread: the callback thread, which makes it; on_fault() in a signal handler on it, so it allocates nothing and
 // takes no lock.
 #pragma once
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -65,7 +66,8 @@ class PageGuard {
   [[nodiscard]] bool on_fault(const void* address);
 
   // As if each page of [memory, memory + bytes) had been written: for a buffer that is handed to a
-  // system call, which would fail with EFAULT. Ignores what isn't heap.
+  // system call, which would fail with EFAULT. Ignores what isn't heap, and any thread but its own:
+  // no other one may make a page writable, also not while this one dies.
   void touch(const void* memory, std::size_t bytes);
 
   // The heap's memory has grown to `bytes`.
@@ -88,6 +90,7 @@ class PageGuard {
   bool open_run(std::uint64_t first, std::uint64_t count);
   bool protect(std::uint64_t first, std::uint64_t count, int protection) const;
 
+  const pthread_t thread_ = ::pthread_self();
   std::span<std::byte> heap_;
   segment::Journal& journal_;
   HotPages hot_;
