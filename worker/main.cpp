@@ -10,6 +10,7 @@
 #include "common/segment/segment.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
+#include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
 
 namespace {
@@ -58,7 +59,7 @@ Options parse_or_exit(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = parse_or_exit(argc, argv);
+  Options options = parse_or_exit(argc, argv);
   ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
 
   auto opened = segment::Segment::open(options.id, segment::View::kWhole);
@@ -75,6 +76,9 @@ int main(int argc, char** argv) {
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
   // From here on the crash record speaks for us.
   worker::install_crash_handler(segment, options.runtime.incarnation, launch::kBellFd);
+  // At each start: a number that was disturbed is used by one worker only. Before the behaviour is
+  // loaded, which may start threads.
+  options.runtime.break_even = worker::measure_break_even();
   const auto behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 

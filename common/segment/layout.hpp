@@ -132,7 +132,7 @@ struct alignas(64) WorkerStatus {
   Atomic64 faults;  // of this incarnation: first writes to protected pages
   Atomic64 copies;  // of this incarnation: hot pages saved before messages
   Atomic32 hot_pages;
-  Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
+  Atomic32 break_even;  // copies that cost as much as a fault, as measured at this start
   std::atomic<StopMode> stop_mode;  // what SIGTERM means. Writer: the daemon
   std::uint32_t reserved;
 };

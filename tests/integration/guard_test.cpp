@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/segment/segment.hpp"
 #include "guard_instance.hpp"
 
 using namespace peeper;
@@ -71,6 +72,25 @@ TEST_CASE("a callback that gets its state const saves no page") {
   settle();
   CHECK(peeperd.status("journal_copies") > copies);
   CHECK(peeperd.status("journal_faults") > faults);
+  peeperd.stop();
+}
+
+TEST_CASE("what a fault costs is measured anew at each start, and is a sane number") {
+  GuardInstance peeperd;
+  Talk talk = peeperd.talk();
+  const auto check_sane = [&] {
+    REQUIRE(talk({"CALL", "guard", "get", "0"}) == ".");  // its start is over
+    const std::int64_t break_even = peeperd.status("break_even");
+    CHECK(break_even > 4);
+    CHECK(break_even < 100'000);
+  };
+  check_sane();
+  // As if the first measurement had been disturbed as much as one can be.
+  auto segment = segment::Segment::open({peeperd.name(), "guard"}, segment::View::kRings);
+  REQUIRE(segment.has_value());
+  segment->control().worker.break_even.store(1'000'000);
+  peeperd.kill("guard", {.worker = true, .keeper = false, .daemon = false});
+  check_sane();
   peeperd.stop();
 }
 

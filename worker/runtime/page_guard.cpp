@@ -46,10 +46,10 @@ constexpr bool kOmitFirstPreImage = false;
 
 // --- Measuring -----------------------------------------------------------------------------------
 
-// As many as can be hot: copying few of them is cheaper, for they stay in the nearest cache, but
-// then it hardly matters.
-constexpr std::size_t kScratchPages = kMostHot;
-constexpr int kTries = 8;
+// More than the nearest cache holds, with their copies. Of as many as can be hot a copy costs some
+// twice as much, but so many would cost a worker's start milliseconds.
+constexpr std::size_t kScratchPages = 12;
+constexpr int kTries = 4;
 std::byte* scratch = nullptr;  // for the handler below, while measuring
 
 void open_scratch(int, siginfo_t*, void*) {
@@ -69,7 +69,6 @@ std::uint32_t measure_break_even() {
                         MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   PEEPER_CHECK(memory != MAP_FAILED, "no memory to measure faults in");
   scratch = static_cast<std::byte*>(memory);
-  std::memset(scratch, 1, bytes);
 
   // The least of some tries: what the machine can do, not what else it was doing.
   auto copy = Clock::duration::max();

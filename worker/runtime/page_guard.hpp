@@ -43,7 +43,8 @@ class SparseArray {
   std::size_t size_;
 };
 
-// Copies of a page that cost as much as one fault, on this machine, now. Takes some ms.
+// Copies of a page that cost as much as one fault, on this machine, now. Takes less than 0.2 ms, and
+// SIGSEGV for as long: before there is another thread that might fault.
 [[nodiscard]] std::uint32_t measure_break_even();
 
 class PageGuard {

@@ -39,16 +39,6 @@ void on_sigterm(int signal) {
 // Sleeps are cut into pieces that futex and clock can't get wrong.
 constexpr std::uint64_t kLongestSleepNs = 3'600'000'000'000;
 
-// Measured once a segment: /dev/shm does not outlive the machine's boot.
-std::uint32_t break_even_of(segment::WorkerStatus& status) {
-  std::uint32_t break_even = status.break_even.load(std::memory_order_relaxed);
-  if (break_even == 0) {
-    break_even = measure_break_even();
-    status.break_even.store(break_even, std::memory_order_relaxed);
-  }
-  return break_even;
-}
-
 }  // namespace
 
 Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int bell,
@@ -58,9 +48,10 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       behaviour_(behaviour),
       options_(options),
       transaction_(segment),
-      guard_(segment, transaction_.journal(), break_even_of(control_.worker)),
+      guard_(segment, transaction_.journal(), options.break_even),
       heap_(segment, guard_),
       services_(segment, transaction_, guard_, heap_, bell) {
+  control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   own_pid = ::getpid();
   own_bell = &control_.mailbox.bell;
   guard_heap(guard_);
