@@ -132,19 +132,49 @@ void PageGuard::begin_message(Access access) {
   if (access == Access::kWrites) begin_writing();
 }
 
-void PageGuard::begin_writing() {
-  writing_ = true;
-  ++message_;
-  const auto& hot = hot_.pages();
+namespace {
+
+// Calls `run(first, count)` for each run of neighbours among the hot pages.
+template <class OnRun>
+void for_each_run(const std::vector<HotPages::Hot>& hot, OnRun run) {
   for (std::size_t i = 0; i < hot.size();) {
     std::size_t end = i + 1;
     while (end < hot.size() && hot[end].page == hot[end - 1].page + 1) ++end;
-    const std::size_t omitted = kOmitFirstPreImage && i == 0 ? 1 : 0;
-    journal_.save(hot[i].page + omitted, end - i - omitted);
+    run(hot[i].page, end - i);
     i = end;
   }
-  counts_.copied += hot.size();
+}
+
+}  // namespace
+
+void PageGuard::begin_writing() {
+  wake();
+  writing_ = true;
+  ++message_;
+  std::size_t omitted = kOmitFirstPreImage ? 1 : 0;
+  for_each_run(hot_.pages(), [&](std::uint64_t first, std::uint64_t count) {
+    journal_.save(first + omitted, count - omitted);
+    omitted = 0;
+  });
+  counts_.copied += hot_.pages().size();
   open_ = true;
+}
+
+// All in between is read-only as it is.
+void PageGuard::rest() {
+  const auto& hot = hot_.pages();
+  rests_ = true;
+  if (hot.empty()) return;
+  PEEPER_CHECK(protect(hot.front().page, hot.back().page - hot.front().page + 1, PROT_READ),
+               "hot pages can't be protected");
+}
+
+void PageGuard::wake() {
+  if (!rests_) return;
+  rests_ = false;
+  for_each_run(hot_.pages(), [this](std::uint64_t first, std::uint64_t count) {
+    PEEPER_CHECK(protect(first, count, PROT_READ | PROT_WRITE), "a hot page can't be opened");
+  });
 }
 
 bool PageGuard::on_fault(const void* address) {
