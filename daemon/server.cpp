@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>

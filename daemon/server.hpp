@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/launch.hpp"
 #include "daemon/calls.hpp"
@@ -128,7 +129,9 @@ class Server : public Receiver {
   void tell_keeper(const launch::ToKeeper& request);
   bool attach_rings();
   void on_keeper_exit(int wait_status);
-  void on_worker_exit(int wait_status);
+  void on_worker_exit(std::uint32_t incarnation, int wait_status);
+  void on_worker_end(int wait_status);
+  [[nodiscard]] std::optional<int> foretold_end() const;
   void watch_callbacks();
   void look_at_callback();
   void watch_upgrade();
@@ -142,6 +145,7 @@ class Server : public Receiver {
   void settle_start();
 
   void watch_bell();
+  void on_bell();
   Rings::Push push(const Message& message);
   void drain();
   Rings::Drain drain_batch();
@@ -164,6 +168,13 @@ class Server : public Receiver {
 
   std::unique_ptr<Child> keeper_;
   std::unique_ptr<Child> worker_;
+  // Workers that have given up the segment, and whose processes the kernel is still taking down.
+  // Nothing waits for them, nothing is sent to them.
+  struct Departed {
+    std::uint32_t incarnation;
+    std::unique_ptr<Child> process;
+  };
+  std::vector<Departed> departed_;
   boost::asio::generic::seq_packet_protocol::socket control_;
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;

@@ -89,19 +89,25 @@ void Server::watch_bell() {
   bell_.async_wait(asio::posix::stream_descriptor::wait_read,
                    [this](boost::system::error_code error) {
                      if (error) return;
-                     std::uint64_t rings = 0;
-                     [[maybe_unused]] const ssize_t got =
-                         ::read(bell_.native_handle(), &rings, sizeof rings);
-                     if (rings_ && life_.worker == WorkerStage::kStarting) {
-                       const segment::WorkerStatus& status = rings_->segment().control().worker;
-                       if (status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
-                           status.phase.load(std::memory_order_acquire) ==
-                               segment::Phase::kReady)
-                         on_worker_ready();
-                     }
-                     drain();
+                     on_bell();
                      watch_bell();
                    });
+}
+
+void Server::on_bell() {
+  std::uint64_t rings = 0;
+  [[maybe_unused]] const ssize_t got = ::read(bell_.native_handle(), &rings, sizeof rings);
+  if (rings_ && life_.worker == WorkerStage::kStarting) {
+    const segment::WorkerStatus& status = rings_->segment().control().worker;
+    if (status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
+        status.phase.load(std::memory_order_acquire) == segment::Phase::kReady)
+      on_worker_ready();
+  }
+  if (const auto wait_status = foretold_end()) {
+    departed_.push_back({incarnation_, std::move(worker_)});
+    return on_worker_end(*wait_status);
+  }
+  drain();
 }
 
 Rings::Drain Server::drain_batch() {

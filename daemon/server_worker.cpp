@@ -1,7 +1,5 @@
 // Server's workers: the one that runs, and the spares behind it.
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
-
 #include <csignal>
 #include <fstream>
 
@@ -53,7 +51,9 @@ void Server::launch_worker() {
   rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                      std::memory_order_release);
   const bool is_upgrade = life_.upgrade == UpgradeStage::kStarting;
-  const auto on_exit = [this](int status) { on_worker_exit(status); };
+  const auto on_exit = [this, incarnation = incarnation_](int status) {
+    on_worker_exit(incarnation, status);
+  };
   // A standby has the code of before.
   if (!is_upgrade) worker_ = standbys_.activate(incarnation_, on_exit);
   was_standby_ = worker_ != nullptr;
@@ -76,30 +76,6 @@ void Server::on_worker_ready() {
   if (life_.goal == Goal::kRun) disarm(worker_timer_);  // of init
   if (was_standby_) standbys_.succeeded();
   happen({EventType::kWorkerReady});
-}
-
-void Server::on_worker_exit(int wait_status) {
-  worker_.reset();
-  disarm(worker_timer_);
-  drain();
-  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
-  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
-                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
-                          segment::Phase::kStopped;
-  if (!normal) ++crashes_;
-  last_end_was_normal_ = normal;
-  const bool hung = watchdog_ && watchdog_->has_struck();
-  last_death_ = {
-      .request = launch::Request::kRecover,
-      .observed =
-          static_cast<std::uint32_t>(hung ? segment::Observed::kHung : segment::Observed::kSeen),
-      .wait_status = wait_status,
-      .incarnation = incarnation_,
-      .retries = 0,  // as configured when the recovery is asked for
-      .allowed_ms = hung ? static_cast<std::uint32_t>(std::min<std::int64_t>(
-                               watchdog_->limit().count(), UINT32_MAX))
-                         : 0};
-  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
 }
 
 // --- The watchdog --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "common/segment/segment.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
+#include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
 #include "worker/runtime/standby.hpp"
 
@@ -102,6 +103,9 @@ int main(int argc, char** argv) {
   if (const auto kept = segment.keep_to_this_process(options.core_dump); !kept)
     refuse(kept.error().what);
 
+  // At each start: a number that was disturbed is used by one worker only. Before the behaviour is
+  // loaded, which may start threads.
+  options.runtime.break_even = worker::measure_break_even();
   // What can't be loaded is told by the worker that is started in its stead.
   Result<const abi::Behaviour*> behaviour = Failure{};
   if (options.standby) {
@@ -110,17 +114,17 @@ int main(int argc, char** argv) {
     options.runtime.incarnation = worker::wait_as_standby(segment, launch::kStandbyFd);
     ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
   }
-  if (const auto claimed = segment.claim(segment::Role::kWorker); !claimed)
+  if (const auto claimed = segment.claim_releasably(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);
   segment::WorkerStatus& status = segment.control().worker;
   if (!may_start(status, daemon))
     refuse("segment " + segment.id().path() + " was not recovered since its last worker's start");
   segment.close_descriptor();
 
-  // From here on the crash record speaks for us.
-  worker::install_crash_handler(segment, options.runtime.incarnation);
   status.phase.store(segment::Phase::kStarting, std::memory_order_relaxed);
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
+  // From here on the crash record speaks for us.
+  worker::install_crash_handler(segment, options.runtime.incarnation, launch::kBellFd);
   if (!behaviour) behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 

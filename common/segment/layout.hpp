@@ -151,7 +151,7 @@ struct alignas(64) WorkerStatus {
   Atomic64 faults;  // of this incarnation: first writes to protected pages
   Atomic64 copies;  // of this incarnation: hot pages saved before messages
   Atomic32 hot_pages;
-  Atomic32 break_even;  // copies that cost as much as a fault; 0: not measured yet
+  Atomic32 break_even;  // copies that cost as much as a fault, as measured at this start
   std::atomic<StopMode> stop_mode;  // what SIGTERM means. Writer: the daemon
   Atomic32 may_start;   // pid of the daemon whose worker may start, as the segment was recovered
                         // since the last one did; 0: none. Writer: the keeper; the worker clears it

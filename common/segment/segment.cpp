@@ -25,15 +25,6 @@ std::string start_over(const SegmentId& id) {
   return "to start over with an empty state, remove it: rm " + id.path();
 }
 
-struct flock byte_lock(Role role, short type) {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = role == Role::kKeeper ? 0 : 1;
-  lock.l_len = 1;
-  return lock;
-}
-
 // Tells this segment from any other there was or will be.
 std::uint64_t fresh_uid() {
   std::uint64_t uid = 0;
@@ -246,54 +237,6 @@ std::optional<Failure> Segment::mismatch(const Wanted& wanted) const {
     return differs("mailbox", std::to_string(plan_.mailbox.bytes),
                    std::to_string(asks.mailbox.bytes));
   return std::nullopt;
-}
-
-Result<void> Segment::claim(Role role) {
-  struct flock lock = byte_lock(role, F_WRLCK);
-  if (::fcntl(descriptor(), F_OFD_SETLK, &lock) == 0) return {};
-  const char* who = role == Role::kKeeper ? "keeper" : "worker";
-  if (errno == EAGAIN || errno == EACCES)
-    return Failure{"segment " + id_.path() + " still has a " + who + " (find it with: fuser " +
-                       id_.path() + ")",
-                   EAGAIN};
-  return system_failure("cannot lock segment " + id_.path() + " as its " + who, errno);
-}
-
-void Segment::release(Role role) const {
-  struct flock lock = byte_lock(role, F_UNLCK);
-  ::fcntl(descriptor(), F_OFD_SETLK, &lock);
-}
-
-bool Segment::is_claimed(Role role) const {
-  struct flock lock = byte_lock(role, F_WRLCK);
-  return ::fcntl(descriptor(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
-}
-
-Result<void> Segment::keep_to_this_process(CoreDump dump) {
-  kept_private_ = dump;
-  return keep_mapping_private();
-}
-
-Result<void> Segment::keep_mapping_private() const {
-  auto* start = static_cast<std::byte*>(region_.get_address());
-  if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
-    return system_failure("cannot keep segment " + id_.path() + " from children", errno);
-  if (::madvise(start + kRingsOffset, region_.get_size() - kRingsOffset, MADV_DONTDUMP) != 0)
-    return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
-  if (kept_private_ == CoreDump::kWithState) {
-    ::madvise(start + kRingsOffset, plan_.heap.offset - kRingsOffset, MADV_DODUMP);
-    if (!heap_.empty()) dump_reserved(0, control().worker.heap_reserved.load());
-  }
-  return {};
-}
-
-// Not the rest of heap and journal: to dump a page without memory, the kernel would give it some.
-void Segment::dump_reserved(std::uint64_t from, std::uint64_t to) const {
-  if (to > plan_.heap.bytes) return;  // not from us
-  for (const Extent& part : heap_parts(plan_, from, to).extents) {
-    const std::uint64_t begin = part.offset / kPageBytes * kPageBytes;
-    ::madvise(at<std::byte>(begin), page_up(part.offset + part.bytes) - begin, MADV_DODUMP);
-  }
 }
 
 Result<void> Segment::reserve_heap(std::uint64_t bytes) {

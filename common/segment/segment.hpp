@@ -29,7 +29,7 @@ struct Wanted {
 };
 
 // Who may write a segment. Held from the process's mapping until that is gone, at the latest with
-// the process itself.
+// the process itself; by a dying worker until it can't write any more.
 enum class Role { kKeeper, kWorker };
 
 enum class View {
@@ -56,6 +56,9 @@ class Segment {
   // Claims the role for as long as this mapping lives. The kernel drops it with the process, so a
   // free role means that nobody with that role can write any more. Fails with EAGAIN when held.
   Result<void> claim(Role role);
+  // The same, but by a mapping of its own, one page: release_claim() can give it back while this
+  // process, which by then must not be able to write, still lives.
+  Result<void> claim_releasably(Role role);
   void release(Role role) const;
   // Does another process hold it? True also when that can't be found out.
   [[nodiscard]] bool is_claimed(Role role) const;
@@ -66,6 +69,17 @@ class Segment {
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
+  // --- For a worker that dies: in signal handlers too; nothing undoes them -----------------------
+  // From here on a commit by any thread of this process is a fault. False if the kernel refuses.
+  bool forbid_commits() const noexcept;
+  // So is a write to anything but the crash record, unless some thread makes memory writable again.
+  // What that costs follows what is writable, not what is mapped. False if the kernel refuses.
+  bool forbid_writes() const noexcept;
+  // After forbid_writes(), and after the last write to the crash record: from here on others may
+  // write. No effect without claim_releasably().
+  void release_claim() const noexcept;
+
+  // --- Size --------------------------------------------------------------------------------------
   // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
   // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
@@ -116,6 +130,7 @@ class Segment {
   std::uint64_t inode_ = 0;
   std::optional<CoreDump> kept_private_;  // none: not at all
   Plan plan_{};
+  boost::interprocess::mapped_region claim_;  // outlives the mapping below
   boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;
   Ring mailbox_;

@@ -211,6 +211,15 @@ TEST_CASE("a claim lasts as long as the mapping, not the descriptor") {
   CHECK(made.segment.is_claimed(Role::kWorker));
   worker = Failure{};  // unmaps
   CHECK_FALSE(made.segment.is_claimed(Role::kWorker));
+
+  worker = Segment::open(made.id, View::kWhole);
+  REQUIRE(worker.has_value());
+  REQUIRE(worker->claim_releasably(Role::kWorker).has_value());
+  CHECK_FALSE(made.segment.claim_releasably(Role::kWorker).has_value());
+  worker->close_descriptor();
+  CHECK(made.segment.is_claimed(Role::kWorker));
+  worker = Failure{};
+  CHECK_FALSE(made.segment.is_claimed(Role::kWorker));
 }
 
 TEST_CASE("a child that a worker forks neither sees the segment nor keeps it claimed") {
@@ -222,7 +231,7 @@ TEST_CASE("a child that a worker forks neither sees the segment nor keeps it cla
   const pid_t worker = ::fork();
   if (worker == 0) {
     auto segment = Segment::open(made.id, View::kWhole);
-    if (!segment || !segment->claim(Role::kWorker) || !segment->keep_to_this_process())
+    if (!segment || !segment->claim_releasably(Role::kWorker) || !segment->keep_to_this_process())
       ::_exit(1);
     segment->close_descriptor();
     const pid_t grandchild = ::fork();

@@ -1,16 +1,22 @@
 #include "worker/runtime/crash_handler.hpp"
 
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <span>
 
 #include "common/check.hpp"
+#include "common/launch.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/journal.hpp"
 
@@ -18,13 +24,20 @@ namespace peeper::worker {
 namespace {
 
 // Set once, before the handlers; a signal handler has no other way to its data.
+const segment::Segment* own_segment = nullptr;
 segment::CrashRecord* record = nullptr;
 std::uint32_t own_incarnation = 0;
+int own_bell = -1;
 pid_t own_pid = 0;
 PageGuard* heap_guard = nullptr;
 std::span<std::byte> heap;
 const segment::Atomic64* heap_reserved = nullptr;
 thread_local bool is_callback_thread = false;
+
+// The thread that this process dies of, from the moment on that this is decided; 0: it lives. Not
+// in the segment, where a wild write might hit it.
+std::atomic<pid_t> dying{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 constexpr std::size_t kHandlerStackBytes = 64 * 1024;
 // A fault this near to the stack pointer is the stack's own: it ran into its guard.
@@ -60,38 +73,98 @@ segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* contex
   return segment::FaultHint::kNone;
 }
 
+enum class End {
+  kAlreadyTold,  // this thread was here before: a signal while it died
+  kMayWrite,     // the segment may be written until the process has gone, but nothing is committed
+  kCannotWrite,  // nothing of the segment but the crash record can be written any more
+};
+
+// The first thread that comes here is what the process dies of; all others wait here for the end.
+// Pages are made writable by the callback thread alone. So if it is the one that dies, they stay as
+// they are; another one could not keep it from opening the next page.
+End begin_to_die() {
+  pid_t first = 0;
+  if (dying.compare_exchange_strong(first, ::gettid())) {
+    if (is_callback_thread && own_segment->forbid_writes()) return End::kCannotWrite;
+    own_segment->forbid_commits();
+    return End::kMayWrite;
+  }
+  while (first != ::gettid()) ::pause();
+  return End::kAlreadyTold;
+}
+
+// Has the process descriptors beside its standard ones and the bell? Those the kernel gives out
+// first are looked at; a process that has others has, or had, them too.
+bool holds_descriptors() {
+  constexpr int kFirst = std::max(STDERR_FILENO, launch::kBellFd) + 1;
+  pollfd looked_at[252];
+  for (int i = 0; pollfd& one : looked_at) one = {kFirst + i++, 0, 0};
+  if (::poll(looked_at, std::size(looked_at), 0) < 0) return true;
+  return std::any_of(std::begin(looked_at), std::end(looked_at),
+                     [](const pollfd& one) { return one.revents != POLLNVAL; });
+}
+
+// After the record is complete. The kernel lets go of the claim only once it has torn down this
+// process's memory, which takes the longer the more of the state was touched. Who can't write any
+// more need not wait for that, and tells the daemon so. But a port that a callback has bound, or a
+// file that it has locked, is let go of later still, and the next worker may want it: so not then.
+void let_the_next_begin(End end) {
+  if (end != End::kCannotWrite || holds_descriptors()) return;
+  own_segment->release_claim();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(own_bell, &one, sizeof one);
+  // Nobody waits for the rest of this process; the next worker's start comes first.
+  ::setpriority(PRIO_PROCESS, 0, 19);
+}
+
+// Of `signal`, with all that was said of it, for the core and for a tracer. A fault would not
+// always happen again: its page may be writable by now, and what seccomp or a memory error has
+// reported is over. So the signal is sent anew, and the context that the handler returns to lets
+// no other one in: it hits before the next instruction.
+void die_of(int signal, siginfo_t* info, void* context) {
+  if (::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info) != 0)
+    ::kill(::getpid(), SIGKILL);
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  ::sigaction(signal, &by_default, nullptr);
+  // The kernel's own set, shorter than the C library's: behind it lies something else.
+  constexpr std::size_t kSignalSetBytes = 8;
+  sigset_t& mask = static_cast<ucontext_t*>(context)->uc_sigmask;
+  std::memset(&mask, 0xff, kSignalSetBytes);
+  ::sigdelset(&mask, signal);
+}
+
+// All signals are blocked in here.
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (signal == SIGSEGV && info->si_code == SEGV_ACCERR && is_callback_thread &&
-      heap_guard != nullptr) {
+      heap_guard != nullptr && dying.load(std::memory_order_relaxed) == 0) {
     const int kept_errno = errno;
     const bool allowed = heap_guard->on_fault(info->si_addr);
     errno = kept_errno;
     if (allowed) return;
   }
   // A child that a callback forked has the handler too, but no part in the record: it doesn't see
-  // the segment or, after vfork, sees its parent's. And a second fault, in another thread or in
-  // here, must not overwrite the first's record.
+  // the segment or, after vfork, sees its parent's.
   const bool is_ours = ::getpid() == own_pid;
-  if (is_ours && record->incarnation.load(std::memory_order_relaxed) != own_incarnation) {
+  if (const End end = is_ours ? begin_to_die() : End::kAlreadyTold; end != End::kAlreadyTold) {
     record->signal = signal;
     record->code = info->si_code;
     record->address = reinterpret_cast<std::uint64_t>(info->si_addr);
     record->hint = hint_of(signal, info, context);
     record->text_bytes = 0;
     complete(segment::CrashKind::kSignal);
+    let_the_next_begin(end);
   }
-  struct sigaction by_default {};
-  by_default.sa_handler = SIG_DFL;
-  ::sigaction(signal, &by_default, nullptr);
-  // A fault happens again as the handler returns. Anything else has to be sent again.
-  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP) ::raise(signal);
+  die_of(signal, info, context);
 }
 
 }  // namespace
 
-void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation) {
+void install_crash_handler(const segment::Segment& segment, std::uint32_t incarnation, int bell) {
+  own_segment = &segment;
   record = &segment.crash();
   own_incarnation = incarnation;
+  own_bell = bell;
   own_pid = ::getpid();
   record->incarnation.store(0, std::memory_order_relaxed);
   heap = segment.heap();
@@ -106,7 +179,7 @@ void install_crash_handler(const segment::Segment& segment, std::uint32_t incarn
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  ::sigemptyset(&action.sa_mask);
+  ::sigfillset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP})
     PEEPER_CHECK(::sigaction(signal, &action, nullptr) == 0, "no handler for fatal signals");
 }
@@ -117,11 +190,13 @@ void guard_heap(PageGuard& guard) {
 }
 
 void die(segment::CrashKind kind, std::string_view text) {
+  const End end = begin_to_die();
   const std::size_t bytes = std::min(text.size(), sizeof record->text);
   std::memcpy(record->text, text.data(), bytes);
   record->text_bytes = static_cast<std::uint32_t>(bytes);
   record->signal = 0;
   complete(kind);
+  let_the_next_begin(end);
   ::_exit(kind == segment::CrashKind::kRefused ? segment::kExitRefused : segment::kExitException);
 }
 

@@ -46,10 +46,10 @@ constexpr bool kOmitFirstPreImage = false;
 
 // --- Measuring -----------------------------------------------------------------------------------
 
-// As many as can be hot: copying few of them is cheaper, for they stay in the nearest cache, but
-// then it hardly matters.
-constexpr std::size_t kScratchPages = kMostHot;
-constexpr int kTries = 8;
+// More than the nearest cache holds, with their copies. Of as many as can be hot a copy costs some
+// twice as much, but so many would cost a worker's start milliseconds.
+constexpr std::size_t kScratchPages = 12;
+constexpr int kTries = 4;
 std::byte* scratch = nullptr;  // for the handler below, while measuring
 
 void open_scratch(int, siginfo_t*, void*) {
@@ -69,7 +69,6 @@ std::uint32_t measure_break_even() {
                         MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   PEEPER_CHECK(memory != MAP_FAILED, "no memory to measure faults in");
   scratch = static_cast<std::byte*>(memory);
-  std::memset(scratch, 1, bytes);
 
   // The least of some tries: what the machine can do, not what else it was doing.
   auto copy = Clock::duration::max();
@@ -133,19 +132,49 @@ void PageGuard::begin_message(Access access) {
   if (access == Access::kWrites) begin_writing();
 }
 
-void PageGuard::begin_writing() {
-  writing_ = true;
-  ++message_;
-  const auto& hot = hot_.pages();
+namespace {
+
+// Calls `run(first, count)` for each run of neighbours among the hot pages.
+template <class OnRun>
+void for_each_run(const std::vector<HotPages::Hot>& hot, OnRun run) {
   for (std::size_t i = 0; i < hot.size();) {
     std::size_t end = i + 1;
     while (end < hot.size() && hot[end].page == hot[end - 1].page + 1) ++end;
-    const std::size_t omitted = kOmitFirstPreImage && i == 0 ? 1 : 0;
-    journal_.save(hot[i].page + omitted, end - i - omitted);
+    run(hot[i].page, end - i);
     i = end;
   }
-  counts_.copied += hot.size();
+}
+
+}  // namespace
+
+void PageGuard::begin_writing() {
+  wake();
+  writing_ = true;
+  ++message_;
+  std::size_t omitted = kOmitFirstPreImage ? 1 : 0;
+  for_each_run(hot_.pages(), [&](std::uint64_t first, std::uint64_t count) {
+    journal_.save(first + omitted, count - omitted);
+    omitted = 0;
+  });
+  counts_.copied += hot_.pages().size();
   open_ = true;
+}
+
+// All in between is read-only as it is.
+void PageGuard::rest() {
+  const auto& hot = hot_.pages();
+  rests_ = true;
+  if (hot.empty()) return;
+  PEEPER_CHECK(protect(hot.front().page, hot.back().page - hot.front().page + 1, PROT_READ),
+               "hot pages can't be protected");
+}
+
+void PageGuard::wake() {
+  if (!rests_) return;
+  rests_ = false;
+  for_each_run(hot_.pages(), [this](std::uint64_t first, std::uint64_t count) {
+    PEEPER_CHECK(protect(first, count, PROT_READ | PROT_WRITE), "a hot page can't be opened");
+  });
 }
 
 bool PageGuard::on_fault(const void* address) {
@@ -165,7 +194,7 @@ void PageGuard::touch(const void* memory, std::size_t bytes) {
   const auto from = std::max(reinterpret_cast<std::uintptr_t>(memory), begin);
   const auto to = std::min(reinterpret_cast<std::uintptr_t>(memory) + bytes,
                            begin + reserved_pages_ * kPageBytes);
-  if (!open_ || from >= to) return;
+  if (!open_ || from >= to || ::pthread_equal(thread_, ::pthread_self()) == 0) return;
   const std::uint64_t first = (from - begin) / kPageBytes;
   PEEPER_CHECK(open(first, (to - begin + kPageBytes - 1) / kPageBytes - first),
                "the kernel has no room for more mappings");

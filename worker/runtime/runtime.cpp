@@ -38,16 +38,9 @@ void on_sigterm(int signal) {
 
 // Sleeps are cut into pieces that futex and clock can't get wrong.
 constexpr std::uint64_t kLongestSleepNs = 3'600'000'000'000;
-
-// Measured once a segment: /dev/shm does not outlive the machine's boot.
-std::uint32_t break_even_of(segment::WorkerStatus& status) {
-  std::uint32_t break_even = status.break_even.load(std::memory_order_relaxed);
-  if (break_even == 0) {
-    break_even = measure_break_even();
-    status.break_even.store(break_even, std::memory_order_relaxed);
-  }
-  return break_even;
-}
+// So long after the last message hot pages are protected. Doing so at each sleep, and undoing it,
+// would make the calls of a client that waits for each a sixth slower.
+constexpr std::uint64_t kRestAfterNs = 1'000'000;
 
 }  // namespace
 
@@ -58,9 +51,10 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       behaviour_(behaviour),
       options_(options),
       transaction_(segment),
-      guard_(segment, transaction_.journal(), break_even_of(control_.worker)),
+      guard_(segment, transaction_.journal(), options.break_even),
       heap_(segment, guard_),
       services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window) {
+  control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   own_pid = ::getpid();
   own_bell = &control_.mailbox.bell;
   guard_heap(guard_);
@@ -133,6 +127,7 @@ void Runtime::wait_for_message(std::uint64_t head) {
     idle_limit = static_cast<std::uint64_t>(options_.hibernate_after->count()) * 1'000'000;
     sleep = std::min(sleep, idle_limit);
   }
+  if (!guard_.rests()) sleep = std::min(sleep, kRestAfterNs);
 
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);
@@ -143,8 +138,10 @@ void Runtime::wait_for_message(std::uint64_t head) {
                         std::chrono::nanoseconds{static_cast<std::int64_t>(sleep)});
   ends.sleeping.store(0, std::memory_order_relaxed);
 
-  if (ends.tail.load(std::memory_order_relaxed) == head && now_ns() - begin >= idle_limit)
-    hibernates_ = true;
+  if (ends.tail.load(std::memory_order_relaxed) != head) return;
+  const std::uint64_t idle = now_ns() - begin;
+  if (idle >= kRestAfterNs && !guard_.rests()) guard_.rest();
+  if (idle >= idle_limit) hibernates_ = true;
 }
 
 // What private memory the callbacks let go of goes back to the system. The state is in the segment.

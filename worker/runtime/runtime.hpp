@@ -33,6 +33,7 @@ struct RuntimeOptions {
   std::uint32_t retries = 0;                                 // of a message whose worker died
   std::size_t dedupe_window = 10'000;                       // tokens
   std::optional<std::chrono::milliseconds> hibernate_after;  // none: never
+  std::uint32_t break_even = kNeverHot;  // see measure_break_even()
   bool upgrade = false;  // a former State may be changed into the behaviour's
 };
 

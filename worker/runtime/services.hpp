@@ -2,13 +2,12 @@
 // outgoing messages beyond the rings' published ends, timers and the rest in the heap.
 //
 // A transaction that only reads - its callback's State is const, or reads_only said yes - becomes
-// one that writes when it asks for something that lies in the heap.
+// one that writes when it asks for something that lies in the heap, memory included.
 //
-// Owner: Runtime. Thread: the callback thread. Outside of a transaction, where no effects are
-// allowed (NoEffects), and where a transaction that only reads asks for memory of the heap, it
-// throws std::logic_error; a full heap is OutOfStateMemory. A ring without room is waited for:
-// without end for replies, which the daemon always drains; for a bounded time for outgoing messages,
-// whose receivers may be stuck: then std::runtime_error.
+// Owner: Runtime. Thread: the callback thread. Outside of a transaction, and where no effects are
+// allowed (NoEffects), it throws std::logic_error; a full heap is OutOfStateMemory. A ring without
+// room is waited for: without end for replies, which the daemon always drains; for a bounded time
+// for outgoing messages, whose receivers may be stuck: then std::runtime_error.
 #pragma once
 
 #include <cstdint>

@@ -7,8 +7,8 @@
 //
 // A callback that takes a const State&, and a call for which reads_only says yes, may do all this
 // too: only the State is not to be changed there. Such a message is journaled from its first effect
-// on, as others are from their start; before that it can take no memory of the heap, also not for a
-// local peeper:: container (std::logic_error).
+// on, or from its first memory of the heap (a local peeper:: container), as others are from their
+// start.
 //
 // Errors: std::logic_error in format_status and reads_only, which may have no effects, outside of
 // callbacks, and in a process that is no server; std::bad_alloc when the heap is full;

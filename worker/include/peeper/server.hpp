@@ -30,10 +30,10 @@
 //   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State. May
 //                                       read the dictionary, and has no effects
 //   bool   reads_only(const Message&)   true: this call leaves the State alone, so it is run without
-//                                       a journal until it has another effect (context.hpp), as all
-//                                       are if handle_call takes a const State&. A write to the
-//                                       State before that is a crash. Has no effects itself. Not in
-//                                       OTP
+//                                       a journal, as all are if handle_call takes a const State&,
+//                                       until it has another effect (context.hpp) or builds a
+//                                       peeper:: container. A write to the State before that is a
+//                                       crash. Has no effects itself. Not in OTP
 //
 // Result (result.hpp), in OTP's words: reply(value), noreply(), stop(reason), stop(reason, value);
 // the first two with .timeout(duration), .hibernate() or .continue_with(argument).
@@ -41,6 +41,9 @@
 // One message is one transaction: what a callback changed in the State, sent and started is kept
 // when it returns, and undone when it throws or crashes. The behaviour object itself is made anew
 // at each start and is not part of that. Thread: all callbacks run on one thread, one at a time.
+// Nothing else may touch the State: not another thread, not a signal handler. A write of theirs is
+// a crash, unless its page is writable just then: since the message that runs has written it, or
+// since it is written often, until a millisecond after the last message. Then it is kept.
 // `static constexpr int version`, in State or behaviour: raise it when the State's meaning changes.
 //
 // A cast or info without its callback is ignored; a call gets -BADARG.

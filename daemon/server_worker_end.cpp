@@ -1,0 +1,72 @@
+// How Server learns that its worker has ended: by its pidfd, or before that by its own word.
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "common/segment/death.hpp"
+#include "daemon/server.hpp"
+
+namespace peeper::daemon {
+namespace {
+
+// As waitpid would tell it, but for whether there is a core. None: it says nothing of an end.
+std::optional<int> wait_status_of(const segment::CrashReport& report) {
+  switch (report.kind) {
+    case segment::CrashKind::kNone: return std::nullopt;
+    case segment::CrashKind::kSignal:
+      if (report.signal <= 0 || report.signal >= NSIG) return std::nullopt;
+      return W_EXITCODE(0, report.signal);
+    case segment::CrashKind::kException: return W_EXITCODE(segment::kExitException, 0);
+    case segment::CrashKind::kRefused: return W_EXITCODE(segment::kExitRefused, 0);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// A worker that dies of itself need not be waited for until the kernel has torn down its memory. Its
+// record alone is no reason to believe that: a wild write may have made it. But this worker did hold
+// its claim, since only then it writes its incarnation down; now that is free, and the one way to
+// give it up alive is the crash handler's, after which it can't write.
+std::optional<int> Server::foretold_end() const {
+  if (!worker_ || !rings_) return std::nullopt;
+  const segment::Segment& segment = rings_->segment();
+  if (segment.control().worker.incarnation.load(std::memory_order_acquire) != incarnation_)
+    return std::nullopt;
+  const auto wait_status = wait_status_of(segment::read_crash(segment.crash(), incarnation_));
+  if (!wait_status || segment.is_claimed(segment::Role::kWorker)) return std::nullopt;
+  return wait_status;
+}
+
+void Server::on_worker_exit(std::uint32_t incarnation, int wait_status) {
+  const auto has_departed = [&](const Departed& gone) { return gone.incarnation == incarnation; };
+  if (std::erase_if(departed_, has_departed) != 0) return;
+  worker_.reset();
+  on_worker_end(wait_status);
+}
+
+void Server::on_worker_end(int wait_status) {
+  disarm(worker_timer_);
+  drain();
+  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
+  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
+                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
+                          segment::Phase::kStopped;
+  if (!normal) ++crashes_;
+  last_end_was_normal_ = normal;
+  const bool hung = watchdog_ && watchdog_->has_struck();
+  last_death_ = {
+      .request = launch::Request::kRecover,
+      .observed =
+          static_cast<std::uint32_t>(hung ? segment::Observed::kHung : segment::Observed::kSeen),
+      .wait_status = wait_status,
+      .incarnation = incarnation_,
+      .retries = 0,  // as configured when the recovery is asked for
+      .allowed_ms = hung ? static_cast<std::uint32_t>(std::min<std::int64_t>(
+                               watchdog_->limit().count(), UINT32_MAX))
+                         : 0};
+  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
+}
+
+}  // namespace peeper::daemon
