@@ -11,7 +11,8 @@ namespace peeper::daemon {
 
 class InstanceLock {
  public:
-  // Fails when another daemon holds it, naming its pid.
+  // Fails when another daemon holds it, naming its pid. Blocks for a moment if that one is dead, and
+  // what it was just starting still holds its lock.
   static Result<InstanceLock> take(const std::string& instance);
   InstanceLock(InstanceLock&&) = default;
   InstanceLock& operator=(InstanceLock&&) = delete;
