@@ -204,14 +204,15 @@ TEST_CASE("calls retried with their token under kill -9 count once each") {
   Pair pair{"on_crash = \"retry\"\nretries = 100\n"};
   Killer killer{pair, seed};
   std::atomic<bool> stop{false};
+  std::atomic<bool> abandoned{false};  // the test has failed; peeperd may be gone
   int calls = 0;
   int resent = 0;
   int wrong = 0;
   std::thread caller{[&] {
     // Until some have been sent again; as long as all tokens are remembered.
-    while (calls < 400 || (resent < 5 && calls < 9'000)) {
+    while (!abandoned && (calls < 400 || (resent < 5 && calls < 9'000))) {
       const std::string token = "call" + std::to_string(++calls);
-      while (true) {
+      while (!abandoned) {
         auto client = Connection::connect(pair.peeperd.socket());
         if (!client) {
           std::this_thread::yield();
@@ -229,7 +230,13 @@ TEST_CASE("calls retried with their token under kill -9 count once each") {
     }
     stop = true;
   }};
-  while (!stop) killer.strike();
+  try {
+    while (!stop) killer.strike();
+  } catch (...) {
+    abandoned = true;
+    caller.join();
+    throw;
+  }
   caller.join();
   MESSAGE("calls: " << calls << ", sent again: " << resent);
   killer.check_all_kinds();
