@@ -6,38 +6,44 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <string>
 #include <thread>
 
 namespace peeper::daemon {
 namespace {
 
-// A child of a daemon that was killed has the lock until its exec, or until it notices that its
-// parent is gone. That is soon: whoever holds the lock after this is a daemon.
-constexpr auto kPatience = std::chrono::seconds{1};
-constexpr auto kPause = std::chrono::milliseconds{5};
+using Clock = std::chrono::steady_clock;
 
-bool lock_in_time(int fd) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(kPause);
-  }
-  return true;
+// A daemon that is killed while it starts a process leaves its lock to that one until it has run
+// exec, or has seen that its parent is gone: some instructions, longer on a busy machine.
+constexpr std::chrono::seconds kInheritedPatience{5};
+constexpr std::chrono::milliseconds kPause{1};
+
+bool is_gone(const std::string& pid) {
+  const long number = std::strtol(pid.c_str(), nullptr, 10);
+  return number > 0 && ::kill(static_cast<pid_t>(number), 0) != 0 && errno == ESRCH;
 }
 
 }  // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& instance) {
   const std::string path = "/dev/shm/peeper." + instance;
+  const auto deadline = Clock::now() + kInheritedPatience;
   while (true) {
     UniqueFd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!fd) return system_failure("cannot open the lock of instance '" + instance + "', " + path,
                                    errno);
-    if (!lock_in_time(fd.get())) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK)
         return system_failure("cannot lock instance '" + instance + "', " + path, errno);
       char pid[16] = {};
       const ssize_t got = ::pread(fd.get(), pid, sizeof pid - 1, 0);
+      if (is_gone(pid) && Clock::now() < deadline) {
+        std::this_thread::sleep_for(kPause);
+        continue;
+      }
       return Failure{"another peeperd" +
                          (got > 0 ? " (pid " + std::string(pid) + ")" : std::string()) +
                          " runs instance '" + instance +

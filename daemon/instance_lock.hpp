@@ -11,8 +11,8 @@ namespace peeper::daemon {
 
 class InstanceLock {
  public:
-  // Fails when another daemon holds it, naming its pid. Blocks up to a second before that: the child
-  // that a killed daemon was just starting may still have it.
+  // Fails when another daemon holds it, naming its pid. Blocks for a moment if that one is dead, and
+  // what it was just starting still holds its lock.
   static Result<InstanceLock> take(const std::string& instance);
   InstanceLock(InstanceLock&&) = default;
   InstanceLock& operator=(InstanceLock&&) = delete;

@@ -54,7 +54,13 @@ Answer Server::take(const Message& message) {
   if (life_.goal == Goal::kDown) return Answer::kDown;
   if (life_.goal == Goal::kStop || !rings_) return Answer::kWait;
   switch (push(message)) {
-    case Rings::Push::kDone: return Answer::kDelivered;
+    case Rings::Push::kDone:
+      if (debug_.on()) {
+        const Receiver* sender = exchange_.find(message.stream);
+        debug_.message_in(message.type, message.strings,
+                          sender == nullptr ? "" : "server " + sender->name());
+      }
+      return Answer::kDelivered;
     case Rings::Push::kTooBig: return Answer::kTooBig;
     case Rings::Push::kFull:
     case Rings::Push::kDamaged: break;

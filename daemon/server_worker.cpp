@@ -1,5 +1,6 @@
 // Server's workers: the one that runs, and the spares behind it.
 #include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <fstream>
 

@@ -1,36 +1,9 @@
 // SYS CHANGE_CODE as a client meets it: what goes on, what comes back, and what a restart makes of
 // it. The stages and what may happen in them are in tests/unit/daemon_upgrade_test.cpp.
-#include <doctest/doctest.h>
-
-#include <filesystem>
-#include <fstream>
-
-#include "instance.hpp"
+#include "code_change.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
-
-namespace {
-
-namespace fs = std::filesystem;
-
-// Beside the configuration, under a name of the test's own.
-void install(const Instance& instance, const std::string& behaviour, const std::string& name) {
-  fs::copy_file(fs::path(program("")).parent_path() / "../lib/peeper" / (behaviour + ".so"),
-                instance.directory() / (name + ".so"));
-}
-
-// As it is, no restart is allowed that counts.
-std::string mine(const std::string& behaviour, int restarts = 0) {
-  return "[[server]]\nname = \"mine\"\nbehaviour = \"" + behaviour +
-         "\"\nstate_size = \"1MiB\"\nmax_restarts = " + std::to_string(restarts) + "\n";
-}
-
-void configure(const Instance& instance, const std::string& config) {
-  std::ofstream{instance.config_file()} << config;
-}
-
-}  // namespace
 
 TEST_CASE("a code change keeps state, clients, and the messages that come meanwhile") {
   Instance peeperd{mine("first")};
@@ -134,16 +107,36 @@ TEST_CASE("code_change makes the new state out of the old one, while calls go on
   peeperd.start();
   Talk talk = peeperd.talk();
   Talk other = peeperd.talk();
-  for (int i = 1; i <= 5; ++i) CHECK(talk({"CALL", "mine", "inc"}) == std::to_string(i));
-  talk.send({"SYS", "CHANGE_CODE", "mine", "evolved"});
+  const auto call = [&](int count) {
+    for (int i = 0; i < count; ++i) other.send({"CALL", "TIMEOUT", "60000", "mine", "inc"});
+  };
+  // The old code counts by one, the new one doubles that. None is lost, none counted twice, none
+  // gets its answer from the old code after one from the new.
+  call(500);
+  for (int i = 1; i <= 100; ++i) CHECK(other.receive() == std::to_string(i));
+  talk.send({"SYS", "CHANGE_CODE", "mine", "evolved", "TIMEOUT", "60000"});
+  call(500);
   CHECK(talk.receive() == "OK");
-  CHECK(talk({"CALL", "mine", "get"}) == "10");
-  CHECK(talk({"CALL", "mine", "inc"}) == "12");
+  call(10);
+  int count = 100;
+  int by_old_code = 100;
+  while (count < 1010) {
+    const std::string answer = other.receive();
+    ++count;
+    if (by_old_code == count - 1 && answer == std::to_string(count))
+      ++by_old_code;
+    else
+      CHECK(answer == std::to_string(2 * count));
+  }
+  MESSAGE("answered by the old code: " << by_old_code);
+  CHECK(by_old_code <= 1000);
+  CHECK(talk({"CALL", "mine", "get"}) == "2020");
+  CHECK(talk({"CALL", "mine", "inc"}) == "2022");
   // Once: neither the next incarnation nor the next peeperd, configured anew, does it again.
   configure(peeperd, mine("evolved"));
   peeperd.stop();
   peeperd.start();
-  CHECK(peeperd.talk()({"CALL", "mine", "get"}) == "12");
+  CHECK(peeperd.talk()({"CALL", "mine", "get"}) == "2022");
   CHECK(peeperd.talk()({"SYS", "GET_STATE", "mine"}).find("from version 0") != std::string::npos);
   peeperd.stop();
 }

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,17 +15,23 @@
 
 namespace peeper::test {
 
-inline std::string full_config(std::string_view more = "") {
-  std::string config;
-  for (const char* name : {"a", "b"})
-    config += std::string("[[server]]\nname = \"") + name +
-              "\"\nbehaviour = \"full\"\nmax_restarts = 1000000\n" + std::string(more);
-  return config;
+// `more` of each; without restart intensity, if it says nothing of that.
+inline std::string full_config(std::string_view more_of_a = "", std::string_view more_of_b = "") {
+  const auto server = [](std::string_view name, std::string_view more) {
+    const bool says = more.find("max_restarts") != more.npos;
+    return "[[server]]\nname = \"" + std::string(name) + "\"\nbehaviour = \"full\"\n" +
+           (says ? "" : "max_restarts = 1000000\n") + std::string(more);
+  };
+  return server("a", more_of_a) + server("b", more_of_b);
 }
 
 class Pair {
  public:
-  explicit Pair(std::string_view more = "") : peeperd(full_config(more)) { peeperd.start(); }
+  explicit Pair(std::string_view more = "") : Pair(more, more) {}
+  Pair(std::string_view more_of_a, std::string_view more_of_b)
+      : peeperd(full_config(more_of_a, more_of_b)) {
+    peeperd.start();
+  }
 
   std::string call(std::vector<std::string_view> words, std::string_view server = "a") {
     std::vector<std::string_view> command{"CALL", server};
@@ -55,7 +63,7 @@ class Pair {
     REQUIRE(reply.has_value());
     const resp::Reply* field = reply->field(name);
     REQUIRE(field != nullptr);
-    return field->text;
+    return text_of(*field);
   }
   void await_line(std::string_view server, const std::string& line) {
     CAPTURE(line);
@@ -74,8 +82,35 @@ class Pair {
     await_line("b", "info " + name);
   }
 
+  // The one that lives now: it may be dead, and not yet replaced, for a moment.
+  enum class Role { kWorker, kKeeper };
+  Watch watch(std::string_view server, Role role) {
+    std::optional<Watch> found;
+    peeperd.await([&] {
+      const int pid = role == Role::kWorker ? peeperd.worker(server) : peeperd.keeper(server);
+      if (pid == 0) return false;
+      try {
+        found.emplace(pid);
+      } catch (const std::runtime_error&) {
+        return false;  // gone since
+      }
+      return !found->gone(std::chrono::milliseconds{0});
+    });
+    return *std::move(found);
+  }
+
+  // Until another one has taken over.
+  void kill_keeper(std::string_view server = "a") {
+    const Watch keeper = watch(server, Role::kKeeper);
+    keeper.kill(SIGKILL);
+    REQUIRE(keeper.gone());
+    peeperd.await([&] {
+      const int now = peeperd.keeper(server);
+      return now != 0 && now != keeper.pid();
+    });
+  }
   void kill_worker(std::string_view server = "a") {
-    const Watch worker{peeperd.worker(server)};
+    const Watch worker = watch(server, Role::kWorker);
     worker.kill(SIGKILL);
     REQUIRE(worker.gone());
     peeperd.await([&] {

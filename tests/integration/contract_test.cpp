@@ -1,96 +1,9 @@
-// What a callback may do and return, row by row as in the table of worker/README.md: each once
-// plainly, once with a crash right before its commit, once with a kill right after.
+// The contract's finer points. Each callback, return value and service by itself, with kills before
+// and after its commit: contract_call_test.cpp, _info_, _stop_, _context_ and _start_test.cpp.
 #include "contract.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
-
-namespace {
-
-enum class Fence { kNone, kMessages, kTime };
-
-// Committed, `words` leave `line` in the log of `where`, once; rolled back, they don't.
-struct Row {
-  const char* what;
-  std::vector<std::string_view> words;
-  std::string_view where;
-  std::string_view line;
-  Fence fence;
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> all{
-      {"reply with a timeout", {"reply_timeout", "20"}, "a", "info timeout", Fence::kTime},
-      {"reply and continue", {"reply_continue", "x,y"}, "a", "continue x,y", Fence::kTime},
-      {"a continue that continues", {"reply_continue", "x,y"}, "a", "continue y", Fence::kTime},
-      {"a timer", {"after", "20", "ping", "1"}, "a", "info ping 1", Fence::kTime},
-      {"a cast to another server", {"tell", "b", "note", "1"}, "b", "cast note 1", Fence::kMessages},
-      {"an info to another server", {"inform", "b", "note"}, "b", "info note", Fence::kMessages},
-      {"a call to another server", {"ask", "b", "inc"}, "a", "answer 1", Fence::kTime},
-      {"a call to a server that is not there", {"ask", "nobody", "inc"}, "a",
-       "answer error NOSERVER there is no server 'nobody'; SUPERVISOR WHICH_CHILDREN lists those "
-       "there are",
-       Fence::kTime},
-      {"a call that times out", {"ask_within", "20", "b", "later"}, "a",
-       "answer error TIMEOUT b: no answer in time; the message may still be handled", Fence::kTime},
-      {"a message to oneself", {"tell", "a", "note", "1"}, "a", "cast note 1", Fence::kTime},
-      {"a call to oneself", {"ask", "a", "inc"}, "a", "answer 1", Fence::kTime},
-  };
-  return all;
-}
-
-void wait_for(Pair& pair, Fence fence) {
-  if (fence == Fence::kMessages) pair.fence_messages();
-  if (fence == Fence::kTime) pair.fence_time();
-}
-
-}  // namespace
-
-TEST_CASE("contract: what a callback asks for happens once") {
-  for (const Row& row : rows()) {
-    CAPTURE(std::string(row.what));
-    Pair pair;
-    CHECK(pair.call(row.words)[0] != '-');
-    pair.await_line(row.where, std::string(row.line));
-    wait_for(pair, row.fence);
-    CHECK(pair.count(row.where, row.line) == 1);
-    pair.peeperd.stop();
-  }
-}
-
-TEST_CASE("contract: what a callback asks for never happens if it crashes before its commit") {
-  Pair pair;
-  for (const Row& row : rows()) {
-    CAPTURE(std::string(row.what));
-    std::vector<std::string_view> words{"then_segv"};
-    words.insert(words.end(), row.words.begin(), row.words.end());
-    CHECK(pair.call(words) == "-CRASHED a: SIGSEGV in 'then_segv'");
-    wait_for(pair, row.fence);
-    CHECK(pair.count(row.where, row.line) == 0);
-  }
-  CHECK(pair.call({"get"}) == "0");
-  CHECK(pair.call({"get"}, "b") == "0");
-  pair.peeperd.stop();
-}
-
-TEST_CASE("contract: what a callback asks for happens once though its worker is killed after it") {
-  for (const Row& row : rows()) {
-    CAPTURE(std::string(row.what));
-    Pair pair;
-    CHECK(pair.call(row.words)[0] != '-');
-    pair.kill_worker("a");
-    // If the kill hit what the row asks for as it ran, that was dropped: then it never comes.
-    wait_for(pair, row.fence);
-    const bool was_hit = pair.status("a", "last_crash").find(" in '") != std::string::npos;
-    if (was_hit) {
-      CHECK(pair.count(row.where, row.line) <= 1);
-    } else {
-      pair.await_line(row.where, std::string(row.line));
-      CHECK(pair.count(row.where, row.line) == 1);
-    }
-    pair.peeperd.stop();
-  }
-}
 
 TEST_CASE("contract: init runs once, handle_start at every start, and what init continues with") {
   Pair pair;
@@ -241,19 +154,5 @@ TEST_CASE("contract: format_status decides what GET_STATE shows") {
   const std::string state = pair.state("a");
   CHECK(state.find("(hidden)") != std::string::npos);
   CHECK(state.find("swordfish") == std::string::npos);
-  pair.peeperd.stop();
-}
-
-TEST_CASE("contract: timers of 300 years and messages to a server that is not there do no harm") {
-  Pair pair;
-  CHECK(pair.call({"after", "9223372036854775", "far"})[0] != '-');
-  CHECK(pair.call({"tell", "nobody", "note"}) == "OK");
-  CHECK(pair.call({"inform", "nobody", "note"}) == "OK");
-  CHECK(pair.call({"ask_within", "9223372036854775", "b", "inc"}) == "OK");
-  pair.await_line("a", "answer 1");
-  const std::string large(600'000, 'x');
-  CHECK(pair.call({"tell", "b", large}).starts_with(
-      "-CRASHED a: std::length_error: an outgoing message may have at most 524288 bytes"));
-  CHECK(pair.call({"inc"}) == "1");
   pair.peeperd.stop();
 }

@@ -1,5 +1,7 @@
 // Exactly once, under random SIGKILLs of workers, keepers and the daemon: messages between servers,
 // timers, retries with tokens.
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -11,62 +13,143 @@ using namespace peeper::test;
 
 namespace {
 
-// Kills something of the pair, at random; a dead daemon is started again.
+// Kills something of the pair, at random; a dead daemon is started again. Of the first four strikes
+// one is of each kind, in any order.
 class Killer {
  public:
-  Killer(Pair& pair, std::uint32_t seed) : pair_(pair), random_(seed) {}
+  static constexpr std::size_t kKinds = 4;
+
+  Killer(Pair& pair, std::uint32_t seed) : pair_(pair), random_(seed) {
+    std::shuffle(first_.begin(), first_.end(), random_);
+  }
 
   void strike() {
     const std::string_view server = random_() % 2 == 0 ? "a" : "b";
-    switch (random_() % 8) {
-      case 0:
+    Kind kind = kDaemon;
+    if (strikes_ < first_.size()) {
+      kind = first_[strikes_];
+    } else if (const auto draw = random_() % 8; draw != 0) {
+      kind = draw == 1 ? kKeeper : draw == 2 ? kAll : kWorker;
+    }
+    ++strikes_;
+    switch (kind) {
+      case kWorker: kill(pair_.watch(server, Pair::Role::kWorker)); break;
+      case kKeeper: kill(pair_.watch(server, Pair::Role::kKeeper)); break;
+      case kDaemon:
         pair_.peeperd.kill_daemon();
         pair_.peeperd.start();
-        ++daemons;
-        return;
-      case 1: return kill(pair_.peeperd.keeper(server));
-      default: return kill(pair_.peeperd.worker(server));
+        break;
+      case kAll: kill_all(server); break;
     }
+    ++kills_[kind];
   }
-  int daemons = 0;
-  int others = 0;
+
+  // At least one kill of each kind there was.
+  void check_all_kinds() const {
+    MESSAGE("killed: workers " << kills_[kWorker] << ", keepers " << kills_[kKeeper]
+                               << ", daemons " << kills_[kDaemon] << ", all at once "
+                               << kills_[kAll]);
+    for (const int kills : kills_) CHECK(kills > 0);
+  }
 
  private:
-  void kill(int pid) {
-    if (pid == 0) return;
-    const Watch victim{pid};
+  enum Kind : std::size_t { kWorker, kKeeper, kDaemon, kAll };
+
+  static void kill(const Watch& victim) {
     victim.kill(SIGKILL);
     REQUIRE(victim.gone());
-    ++others;
+  }
+  // As near to each other as three system calls are.
+  void kill_all(std::string_view server) {
+    const Watch worker = pair_.watch(server, Pair::Role::kWorker);
+    const Watch keeper = pair_.watch(server, Pair::Role::kKeeper);
+    worker.kill(SIGKILL);
+    keeper.kill(SIGKILL);
+    pair_.peeperd.kill_daemon();
+    pair_.peeperd.start();
   }
 
   Pair& pair_;
   std::mt19937 random_;
+  std::array<Kind, kKinds> first_{kWorker, kKeeper, kDaemon, kAll};
+  std::array<int, kKinds> kills_{};
+  std::size_t strikes_ = 0;
 };
+
+// Strikes until both servers answer `message` with "[COUNT 0]": so many, none out of order.
+void strike_until(Pair& pair, Killer& killer, std::string_view message, const std::string& count) {
+  const std::string wanted = "[" + count + " 0]";
+  const auto done = [&](std::string_view server) {
+    const std::string now = pair.call({message}, server);
+    REQUIRE(now.ends_with(" 0]"));
+    return now == wanted;
+  };
+  for (std::size_t i = 0; i < Killer::kKinds; ++i) killer.strike();
+  // A number that never comes keeps this waiting until the test's time is over.
+  while (!(done("a") && done("b"))) killer.strike();
+  killer.check_all_kinds();
+  // Nothing comes twice later.
+  pair.fence_messages();
+  for (const char* server : {"a", "b"}) {
+    CHECK(pair.call({message}, server) == wanted);
+    CHECK(pair.count(server, "answer ") == 0);
+  }
+}
+
+// A message that ran when its worker was killed would be dropped otherwise: it had arrived.
+constexpr const char* kRetry = "mailbox = \"64KiB\"\non_crash = \"retry\"\nretries = 100\n";
 
 }  // namespace
 
 TEST_CASE("two servers send each other 10 000 messages under kill -9: each comes once, in order") {
   const std::uint32_t seed = fresh_seed();
   CAPTURE(seed);
-  // A message that ran when its worker was killed was dropped otherwise: it had arrived.
-  Pair pair{"mailbox = \"64KiB\"\non_crash = \"retry\"\nretries = 100\n"};
+  Pair pair{kRetry};
   Killer killer{pair, seed};
-  constexpr const char* kCount = "10000";
-  CHECK(pair.call({"stream", "b", kCount}, "a") == "OK");
-  CHECK(pair.call({"stream", "a", kCount}, "b") == "OK");
-  // A number that never comes keeps this waiting until the test's time is over.
-  const auto done = [&](std::string_view server) {
-    return pair.call({"received"}, server) == std::string("[") + kCount + " 0]";
-  };
-  int strikes = 0;
-  while (!(done("a") && done("b"))) {
-    REQUIRE(pair.call({"received"}, "a").find(" 0]") != std::string::npos);
-    killer.strike();
-    ++strikes;
-  }
-  MESSAGE("kills: " << strikes << ", of the daemon: " << killer.daemons);
-  CHECK(strikes > 3);
+  CHECK(pair.call({"stream", "b", "10000"}, "a") == "OK");
+  CHECK(pair.call({"stream", "a", "10000"}, "b") == "OK");
+  strike_until(pair, killer, "received", "10000");
+  pair.peeperd.stop();
+}
+
+TEST_CASE("two servers call each other 1000 times under kill -9: each is answered once, in order") {
+  const std::uint32_t seed = fresh_seed();
+  CAPTURE(seed);
+  Pair pair{kRetry};
+  Killer killer{pair, seed};
+  CHECK(pair.call({"question", "b", "1000"}, "a") == "OK");
+  CHECK(pair.call({"question", "a", "1000"}, "b") == "OK");
+  strike_until(pair, killer, "answered", "1000");
+  for (const char* server : {"a", "b"}) CHECK(pair.call({"received"}, server) == "[1000 0]");
+  pair.peeperd.stop();
+}
+
+// The outbox is freed behind what has arrived. So behind a message that waits, others arrive which
+// the next peeperd finds there again.
+TEST_CASE("what arrived behind a message that waits is not delivered again by the next peeperd") {
+  Pair pair{"mailbox = \"64KiB\"\noverflow = \"reject\"\n"};
+  const Watch receiver = pair.watch("b", Pair::Role::kWorker);
+  receiver.kill(SIGSTOP);
+  Talk talk = pair.peeperd.talk();
+  for (const std::size_t bytes : {20'000, 2'000, 100})
+    while (talk({"CAST", "b", "number", "0", std::string(bytes, 'x')}) == "OK") {
+    }
+  const std::string large(500, 'x');
+  CHECK(pair.call({"tell", "b", "waits", large}) == "OK");
+  CHECK(pair.call({"tell", "a", "note", "1"}) == "OK");
+  CHECK(pair.call({"ask", "a", "inc"}) == "OK");
+  pair.await_line("a", "cast note 1");
+  pair.await_line("a", "answer 1");
+  pair.peeperd.kill_daemon();
+  pair.peeperd.start();
+  pair.await_line("b", "cast waits " + large);
+  pair.fence_messages();
+  CHECK(pair.call({"tell", "a", "fence"}) == "OK");
+  pair.await_line("a", "cast fence");
+  CHECK(pair.count("b", "cast waits " + large) == 1);
+  CHECK(pair.count("a", "cast note 1") == 1);
+  CHECK(pair.count("a", "answer 1") == 1);
+  CHECK(pair.call({"get"}) == "1");
   pair.peeperd.stop();
 }
 
@@ -75,6 +158,9 @@ TEST_CASE("200 timers set under kill -9 fire once each") {
   CAPTURE(seed);
   Pair pair{"on_crash = \"retry\"\n"};
   std::mt19937 random{seed};
+  int workers = 0;
+  int keepers = 0;
+  int daemons = 0;
   for (int i = 0; i < 200; ++i) {
     const std::string name = "t" + std::to_string(i);
     // With a token: whatever happens to the answer, the timer is set once.
@@ -86,9 +172,26 @@ TEST_CASE("200 timers set under kill -9 fire once each") {
       answer = text_of(talk.client().command({"CALL", "ID", token, "a", "after", delay, name},
                                              std::chrono::seconds{20}));
     } while (answer[0] < '0' || answer[0] > '9');
-    if (random() % 10 == 0) pair.peeperd.kill_daemon(), pair.peeperd.start();
-    if (random() % 10 == 1) pair.kill_worker();
+    switch (random() % 10) {
+      case 0:
+        pair.peeperd.kill_daemon();
+        pair.peeperd.start();
+        ++daemons;
+        break;
+      case 1:
+        pair.kill_worker();
+        ++workers;
+        break;
+      case 2:
+        pair.kill_keeper();
+        ++keepers;
+        break;
+      default: break;
+    }
   }
+  CHECK(workers > 0);
+  CHECK(keepers > 0);
+  CHECK(daemons > 0);
   CHECK(pair.call({"after", "200", "last"})[0] != '-');
   pair.await_line("a", "info last");
   for (int i = 0; i < 200; ++i) CHECK(pair.count("a", "info t" + std::to_string(i)) == 1);
@@ -98,16 +201,18 @@ TEST_CASE("200 timers set under kill -9 fire once each") {
 TEST_CASE("calls retried with their token under kill -9 count once each") {
   const std::uint32_t seed = fresh_seed();
   CAPTURE(seed);
-  Pair pair{"on_crash = \"retry\"\n"};
+  Pair pair{"on_crash = \"retry\"\nretries = 100\n"};
   Killer killer{pair, seed};
   std::atomic<bool> stop{false};
-  constexpr int kCalls = 400;
+  std::atomic<bool> abandoned{false};  // the test has failed; peeperd may be gone
+  int calls = 0;
   int resent = 0;
   int wrong = 0;
   std::thread caller{[&] {
-    for (int i = 1; i <= kCalls; ++i) {
-      const std::string token = "call" + std::to_string(i);
-      while (true) {
+    // Until some have been sent again; as long as all tokens are remembered.
+    while (!abandoned && (calls < 400 || (resent < 5 && calls < 9'000))) {
+      const std::string token = "call" + std::to_string(++calls);
+      while (!abandoned) {
         auto client = Connection::connect(pair.peeperd.socket());
         if (!client) {
           std::this_thread::yield();
@@ -117,7 +222,7 @@ TEST_CASE("calls retried with their token under kill -9 count once each") {
             client->command({"CALL", "ID", token, "a", "inc"}, std::chrono::seconds{20});
         // In one order only, so the reply is known: also that of a call that was sent again.
         if (reply && reply->type == resp::Reply::Type::kInteger) {
-          wrong += reply->integer == i ? 0 : 1;
+          wrong += reply->integer == calls ? 0 : 1;
           break;
         }
         ++resent;
@@ -125,11 +230,19 @@ TEST_CASE("calls retried with their token under kill -9 count once each") {
     }
     stop = true;
   }};
-  while (!stop) killer.strike();
+  try {
+    while (!stop) killer.strike();
+  } catch (...) {
+    abandoned = true;
+    caller.join();
+    throw;
+  }
   caller.join();
-  MESSAGE("sent again: " << resent << ", kills: " << killer.others << " and " << killer.daemons);
+  MESSAGE("calls: " << calls << ", sent again: " << resent);
+  killer.check_all_kinds();
+  CHECK(resent > 0);
   CHECK(wrong == 0);
-  CHECK(pair.call({"get"}) == std::to_string(kCalls));
+  CHECK(pair.call({"get"}) == std::to_string(calls));
   // The first reply again, whatever happened since.
   CHECK(pair.peeperd.talk()({"CALL", "ID", "call7", "a", "inc"}) == "7");
   CHECK(pair.peeperd.talk()({"CALL", "ID", "call7", "a", "throw", "x"}) == "7");

@@ -1,6 +1,8 @@
 // Where peeperd listens, and that two of them never share a socket or an instance.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "instance.hpp"
 
@@ -179,4 +182,21 @@ TEST_CASE("kill -9 frees the instance for the next peeperd") {
   CHECK(pid == peeperd.daemon().pid());
   peeperd.stop();
   CHECK_FALSE(fs::exists(lock));
+}
+
+// A child between fork and exec has all that its parent had, the lock as well.
+TEST_CASE("a killed peeperd's lock that what it was just starting still holds is waited for") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  peeperd.kill_daemon();  // its pid is in the lock
+  UniqueFd held{::open(("/dev/shm/peeper." + peeperd.name()).c_str(), O_RDWR | O_CLOEXEC)};
+  REQUIRE(::flock(held.get(), LOCK_EX | LOCK_NB) == 0);
+  std::thread child{[&held] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+    held.reset();
+  }};
+  CHECK_NOTHROW(peeperd.start());
+  child.join();
+  CHECK(peeperd.talk()({"CALL", "counter", "inc"}) == "1");
+  peeperd.stop();
 }

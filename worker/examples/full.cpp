@@ -4,11 +4,14 @@
 //
 // Calls: get, inc; log, forget; reply_timeout MS, reply_hibernate, reply_continue ARG; later,
 // later_timeout MS, later_hibernate, later_continue ARG, later_twice, answer VALUE; answer_now VALUE
-// [SECOND]; stop REASON, stop_reply REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER NAME [ARG], inform, ask and
-// ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY, drop KEY, entries;
-// throw TEXT; stream SERVER COUNT, received. `then_segv CALL [ARG ...]` does the same and then
-// crashes, before anything of it is committed. Casts: inc, continue ARG, timeout MS, hibernate, stop
-// REASON, number N. While the dictionary has a `trap`, answers crash that are no errors.
+// [SECOND]; stop REASON, stop_reply REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER
+// NAME [ARG], inform, ask and ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY,
+// drop KEY, entries; throw TEXT; stream SERVER COUNT, received; question SERVER COUNT, number N, answered.
+// `then_segv CALL [ARG ...]` does the same and then crashes, before anything of it is committed.
+// Casts and infos: inc; then continue ARG, then timeout MS, then hibernate, then stop REASON. Casts
+// alone: stop REASON, number N. A continue's argument: "a,b" continues with "b"; "timeout=MS",
+// "hibernate=", "stop=REASON" are as a cast's `then`. While the dictionary has a `trap`, answers
+// crash that are no errors.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -29,10 +32,20 @@ using peeper::Result;
 using peeper::Value;
 using std::chrono::milliseconds;
 
-// Messages sent to a peer at once, by `stream`.
+// Messages sent to a peer at once, by `stream`; calls that wait for their answers, by `question`.
 constexpr std::int64_t kBurst = 20;
 
+// Nothing but a peer that is gone for good is later than this.
+constexpr std::chrono::minutes kQuestionTimeout{10};
+
 struct Full {
+  // What this server once was: a count, before States said their version.
+  struct Former {
+    static constexpr int version = 0;
+    std::int64_t count = 0;
+  };
+  using OldStates = peeper::types<Former>;
+
   struct State {
     static constexpr int version = 1;
 
@@ -47,12 +60,23 @@ struct Full {
     std::int64_t sent = 0;
     std::int64_t received = 0;
     std::int64_t out_of_order = 0;
+    // Of `question`: the same numbers as calls, and their answers. `sent` counts these too.
+    std::int64_t to_ask = 0;
+    std::int64_t answered = 0;
+    std::int64_t wrong_answers = 0;
   };
 
   peeper::Started<State> init(const peeper::Args& args) {
     State state;
     state.count = args.integer();
     return peeper::ok(std::move(state)).continue_with("init");
+  }
+
+  static State code_change(std::uint64_t old_version, Former& old) {
+    State state;
+    state.count = old.count;
+    note(state, "code_change from version " + std::to_string(old_version));
+    return state;
   }
 
   void handle_start(State& state, Context& context) {
@@ -73,16 +97,16 @@ struct Full {
     if (name == "number") return receive(message.integer(0).value_or(-1), state);
     note(state, "cast " + text_of(message));
     if (name == "inc") ++state.count;
-    if (name == "continue") return peeper::noreply().continue_with(message.arg_or(0, ""));
-    if (name == "timeout") return peeper::noreply().timeout(duration(message, 0));
-    if (name == "hibernate") return peeper::noreply().hibernate();
     if (name == "stop") return peeper::stop(message.arg_or(0, "normal"));
+    if (name == "then") return then(message.arg_or(0, ""), message.arg_or(1, ""));
     return peeper::noreply();
   }
 
   Result handle_info(const Message& message, State& state, Context& context) {
     if (message.name() == "pump") return pump(state, context);
     if (const auto answer = message.answer()) {
+      if (state.answered < state.to_ask)
+        return take_answer(answer->text().value_or(""), state, context);
       std::string text = "answer ";
       if (answer->is_error()) text += "error " + std::string(answer->error());
       if (const auto number = answer->integer()) text += std::to_string(*number);
@@ -92,6 +116,8 @@ struct Full {
     }
     note(state, "info " + text_of(message));
     if (message.name() == "boom") throw std::runtime_error("boom in an info");
+    if (message.name() == "inc") ++state.count;
+    if (message.name() == "then") return then(message.arg_or(0, ""), message.arg_or(1, ""));
     return peeper::noreply();
   }
 
@@ -99,9 +125,11 @@ struct Full {
   Result handle_continue(std::string_view argument, State& state) {
     note(state, "continue " + std::string(argument));
     if (argument == "segv") std::raise(SIGSEGV);
-    const auto comma = argument.find(',');
-    if (comma == std::string_view::npos) return peeper::noreply();
-    return peeper::noreply().continue_with(argument.substr(comma + 1));
+    if (const auto comma = argument.find(','); comma != argument.npos)
+      return then("continue", argument.substr(comma + 1));
+    if (const auto equals = argument.find('='); equals != argument.npos)
+      return then(argument.substr(0, equals), argument.substr(equals + 1));
+    return peeper::noreply();
   }
 
   void terminate(std::string_view reason, State& state) {
@@ -136,12 +164,22 @@ struct Full {
     }
   };
 
+  // What a callback that answers nobody may return.
+  static Result then(std::string_view what, std::string_view argument) {
+    if (what == "continue") return peeper::noreply().continue_with(argument);
+    if (what == "hibernate") return peeper::noreply().hibernate();
+    if (what == "stop") return peeper::stop(argument);
+    return peeper::noreply().timeout(milliseconds{std::stoll(std::string(argument))});
+  }
+
   static Result run(const Call& call, const From& from, State& state, Context& context) {
     if (call.name == "get") return state.count;
     if (call.name == "inc") return ++state.count;
     if (call.name == "log") return Value(state.log);
     if (call.name == "forget") {
       state.log.clear();
+      state.waiting.clear();
+      state.count = 0;
       return peeper::status("OK");
     }
     if (call.name == "throw") throw std::runtime_error(std::string(call.arg(0)));
@@ -161,6 +199,18 @@ struct Full {
       context.send(context.server(), "pump");
       return peeper::status("OK");
     }
+    if (call.name == "question") {
+      state.peer = call.arg(0);
+      state.to_ask = call.message.integer(1).value_or(0);
+      for (std::int64_t i = 0; i < kBurst; ++i) ask_next(state, context);
+      return peeper::status("OK");
+    }
+    if (call.name == "number") {
+      const std::int64_t number = call.message.integer(call.skipped).value_or(-1);
+      (void)receive(number, state);
+      return peeper::status(answer_to(number));
+    }
+    if (call.name == "answered") return Value::array({state.answered, state.wrong_answers});
     if (call.name == "received") return Value::array({state.received, state.out_of_order});
     return use_context(call, context);
   }
@@ -239,14 +289,24 @@ struct Full {
     return peeper::noreply();
   }
 
+  static void ask_next(State& state, Context& context) {
+    if (state.sent == state.to_ask) return;
+    context.call(kQuestionTimeout, std::string_view{state.peer}, "number", ++state.sent);
+  }
+
+  static Result take_answer(std::string_view text, State& state, Context& context) {
+    if (text != answer_to(++state.answered)) ++state.wrong_answers;
+    ask_next(state, context);
+    return peeper::noreply();
+  }
+  static std::string answer_to(std::int64_t number) {
+    return "answer to " + std::to_string(number);
+  }
+
   static Result receive(std::int64_t number, State& state) {
     if (number != state.received + 1) ++state.out_of_order;
     state.received = number;
     return peeper::noreply();
-  }
-
-  static milliseconds duration(const Message& message, std::size_t index) {
-    return milliseconds{message.integer(index).value_or(0)};
   }
 
   static std::string text_of(const Message& message) {

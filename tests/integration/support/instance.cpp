@@ -100,7 +100,7 @@ Instance::~Instance() {
 }
 
 Spawn Instance::command() const {
-  return {{program("peeperd"), "--config", config_file(), "--socket", socket(), "--instance",
+  return {{(programs_ / "peeperd").string(), "--config", config_file(), "--socket", socket(), "--instance",
            name_, "--log-level", "debug"},
           {},
           directory_,

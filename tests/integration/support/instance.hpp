@@ -78,6 +78,8 @@ class Instance {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string segment(std::string_view server) const;
   [[nodiscard]] std::string log() const;
+  // Where its three programs are from the next start on, in place of the build's.
+  void run_from(std::filesystem::path programs) { programs_ = std::move(programs); }
   // How peeperd is started; for tests that change something about it.
   [[nodiscard]] Spawn command() const;
 
@@ -86,6 +88,7 @@ class Instance {
 
   std::string name_;
   std::filesystem::path directory_;
+  std::filesystem::path programs_ = PEEPER_BIN_DIR;
   std::unique_ptr<Process> daemon_;
 };
 

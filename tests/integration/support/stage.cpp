@@ -37,8 +37,8 @@ Stage::~Stage() {
   remove_segment(id_);
 }
 
-std::string Stage::library() const {
-  return std::string(PEEPER_BEHAVIOUR_DIR) + "/" + server_.name + ".so";
+std::string Stage::library_of(const std::string& behaviour) {
+  return std::string(PEEPER_BEHAVIOUR_DIR) + "/" + behaviour + ".so";
 }
 
 // --- Keeper --------------------------------------------------------------------------------------
@@ -92,17 +92,24 @@ launch::ToDaemon Stage::recover(const Death& death) {
 
 // --- Worker --------------------------------------------------------------------------------------
 
-void Stage::start_worker() {
+void Stage::launch_worker(const Code& code) {
   worker_.reset();
   const WorkerStatus& status = segment_->control().worker;
   incarnation_ = status.incarnation.load() + 1;
   segment_->control().mailbox.sleeping.store(0);  // the last worker's, and not yet this one's
   Strings command{worker_program_, "--instance=" + id_.instance, "--server=" + id_.server,
-                  "--library=" + library(), "--incarnation=" + std::to_string(incarnation_)};
+                  "--library=" + library_of(code.behaviour.empty() ? server_.name : code.behaviour),
+                  "--incarnation=" + std::to_string(incarnation_)};
+  if (code.is_upgrade) command.emplace_back("--upgrade");
   for (const std::string& argument : server_.arguments)
     command.push_back("--argument=" + argument);
   worker_ = std::make_unique<Traced>(command, bell_.get());
+}
+
+void Stage::start_worker(const Code& code) {
+  launch_worker(code);
   finish();
+  const WorkerStatus& status = segment_->control().worker;
   require(status.phase.load() == Phase::kReady && status.incarnation.load() == incarnation_,
           "the worker sleeps without being ready");
 }

@@ -46,8 +46,15 @@ class Stage {
   void ask_to_recover(const segment::Death& death);
   [[nodiscard]] bool is_recovered(launch::ToDaemon& packet);
 
-  // A new worker, in place of the one there was. Returns when it is about to sleep.
-  void start_worker();
+  // A new worker, in place of the one there was, before its first instruction.
+  struct Code {
+    std::string behaviour = {};  // the server's, if not given
+    bool is_upgrade = false;     // it may change the State
+  };
+  void launch_worker(const Code& code);
+  // And goes on until it is about to sleep.
+  void start_worker() { start_worker(Code{}); }
+  void start_worker(const Code& code);
   // Puts a call into the mailbox. Nobody runs yet.
   void push(const Strings& message);
   // The worker goes on until it is about to sleep.
@@ -66,7 +73,7 @@ class Stage {
   [[nodiscard]] const segment::Segment& segment() const { return *segment_; }
   [[nodiscard]] const Server& server() const { return server_; }
   // Files whose code the worker runs.
-  [[nodiscard]] std::string library() const;
+  [[nodiscard]] std::string library() const { return library_of(server_.name); }
   [[nodiscard]] const std::string& worker_program() const { return worker_program_; }
 
   // The segment's bytes: all that is reserved of it.
@@ -79,6 +86,7 @@ class Stage {
   void restore(const Image& image);
 
  private:
+  [[nodiscard]] static std::string library_of(const std::string& behaviour);
   [[nodiscard]] std::vector<std::span<std::byte>> parts(std::uint64_t reserved) const;
 
   const Server server_;

@@ -79,6 +79,16 @@ Traced::Traced(const std::vector<std::string>& command, int fd) {
   hide_time_page();
 }
 
+// Its parent is not told of its end before this has been told.
+Traced::Traced(int pid) : pid_(pid) {
+  constexpr int kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
+  require(::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0,
+          "this machine does not let a test trace what its children started");
+  require(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0, "it can't be stopped");
+  require(::waitpid(pid_, &status_, 0) == pid_, "no process to wait for");
+  ended_ = !WIFSTOPPED(status_);
+}
+
 // The kernel's notes to the program lie on the stack, behind its arguments and its environment.
 void Traced::hide_time_page() {
   std::uint64_t at = registers().stack + sizeof(long);

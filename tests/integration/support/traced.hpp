@@ -33,6 +33,8 @@ class Traced {
  public:
   // Stopped before its first instruction. It finds `fd` open as descriptor 3.
   Traced(const std::vector<std::string>& command, int fd);
+  // A process that runs already, a descendant of the test; stopped wherever it is.
+  explicit Traced(int pid);
   ~Traced();  // kills and reaps
   Traced(const Traced&) = delete;
   Traced& operator=(const Traced&) = delete;
