@@ -5,6 +5,7 @@
 #include <boost/interprocess/exceptions.hpp>
 #include <cerrno>
 
+#include "common/segment/memory.hpp"
 #include "common/segment/plan.hpp"
 #include "common/segment/segment.hpp"
 
