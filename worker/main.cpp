@@ -113,6 +113,9 @@ int main(int argc, char** argv) {
     if (!behaviour) ::_exit(segment::kExitRefused);
     options.runtime.incarnation = worker::wait_as_standby(segment, launch::kStandbyFd);
     ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
+    // The heap may have grown meanwhile, which a core dump that is to have the state must know.
+    if (const auto kept = segment.keep_to_this_process(options.core_dump); !kept)
+      refuse(kept.error().what);
   }
   if (const auto claimed = segment.claim_releasably(segment::Role::kWorker); !claimed)
     refuse(claimed.error().what);

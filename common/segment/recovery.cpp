@@ -93,7 +93,7 @@ Result<void> answer_with_error(const Segment& segment, Transaction& transaction,
                                const std::string& text) {
   const bool is_here =
       head.stream != 0 ||
-      (observed == Observed::kSeen &&
+      (observed != Observed::kNobodySaw &&
        head.epoch == segment.control().replies.epoch.load(std::memory_order_acquire));
   if (head.request == 0 || head.type == MessageType::kAnswer || !is_here) return {};
   std::string value;

@@ -5,6 +5,8 @@
 using namespace peeper;
 using namespace peeper::test;
 
+namespace fs = std::filesystem;
+
 TEST_CASE("a code change keeps state, clients, and the messages that come meanwhile") {
   Instance peeperd{mine("first")};
   install(peeperd, "shape", "first");

@@ -187,7 +187,8 @@ TEST_CASE("who asks for it has state and messages in a worker's core dump, also 
     Talk talk = peeperd.talk();
     REQUIRE(talk({"CALL", "hoard", "text"}) == "");  // the worker is there, and set up
     const segment::Plan plan = plan_of(peeperd, "hoard");
-    check_private(peeperd, "hoard", peeperd.worker("hoard"), plan.total_bytes, Dump::kAllThereIs);
+    check_private(peeperd, "hoard", peeperd.worker("hoard"),
+                  plan.total_bytes + segment::kPageBytes, Dump::kAllThereIs);
     CHECK(dumps_shared_files(peeperd.worker("hoard")));
     check_private(peeperd, "hoard", peeperd.keeper("hoard"), plan.total_bytes);
     check_private(peeperd, "hoard", peeperd.daemon().pid(), plan.heap.offset);

@@ -70,7 +70,7 @@ void Stage::start_keeper() {
 void Stage::ask_to_recover(const Death& death) {
   const launch::ToKeeper request{launch::Request::kRecover,
                                  static_cast<std::uint32_t>(death.observed), death.wait_status,
-                                 death.incarnation, death.retries};
+                                 death.incarnation, death.retries, death.allowed_ms};
   require(::send(control_.get(), &request, sizeof request, MSG_NOSIGNAL) == sizeof request,
           "the keeper is gone");
 }
