@@ -159,7 +159,7 @@ void add_trials(CLI::App& app, Fields& fields) {
                             "Example: peeper kill counter\n"
                             "         peeper kill counter keeper SIGTERM");
   add_word(kill, "SERVER", fields.server, "the server's name");
-  kill->add_option("PROCESS", fields.process, "worker (if not given) or keeper")
+  kill->add_option("PROCESS", fields.process, "worker (if not given), keeper or standby")
       ->type_name("");
   kill->add_option("SIGNAL", fields.signal, "by name, such as SIGSEGV (if not given, SIGKILL)")
       ->type_name("");

@@ -7,6 +7,7 @@
 
 #include "instance.hpp"
 #include "redis_server.hpp"
+#include "skip.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -159,7 +160,7 @@ std::string redis_cli(const Instance& peeperd, std::string_view input) {
 
 TEST_CASE("kv: 20 000 random commands get the replies of redis-server, byte for byte") {
   if (!RedisServer::is_installed()) {
-    MESSAGE("skipped: there is no redis-server; install Debian's redis-server");
+    skip("there is no redis-server; install Debian's redis-server");
     return;
   }
   Instance peeperd{kConfig};
@@ -239,10 +240,11 @@ TEST_CASE("a connection uses the configured server until it says USE, and again 
 
 TEST_CASE("kv: redis-py works unchanged") {
   const auto python = [](const std::string& program, const std::string& socket) {
-    return run({{"python3", "-c", program, socket}, {}, {}, {}});
+    // Debian's own: another one in PATH doesn't see Debian's packages.
+    return run({{"/usr/bin/python3", "-c", program, socket}, {}, {}, {}});
   };
   if (python("import redis", "").exit_code != 0) {
-    MESSAGE("skipped: there is no redis-py; install Debian's python3-redis");
+    skip("there is no redis-py; install Debian's python3-redis");
     return;
   }
   Instance peeperd{kUsed};

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "instance.hpp"
+#include "skip.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -62,7 +63,7 @@ void stop(Process& daemon, const Instance& instance) {
 TEST_CASE("a server that /dev/shm has no room for is down with a sentence, others run") {
   const std::vector<std::string> way = own_mounts();
   if (way.empty()) {
-    MESSAGE("skipped: this user may not mount anything");
+    skip("this user may not mount anything");
     return;
   }
   Instance instance{hoard("mailbox = \"4MiB\"") +
@@ -86,7 +87,7 @@ TEST_CASE("a server that /dev/shm has no room for is down with a sentence, other
 TEST_CASE("a /dev/shm without any room is told by peeperd itself") {
   const std::vector<std::string> way = own_mounts();
   if (way.empty()) {
-    MESSAGE("skipped: this user may not mount anything");
+    skip("this user may not mount anything");
     return;
   }
   Instance instance{counter_config()};
@@ -102,7 +103,7 @@ TEST_CASE("a /dev/shm without any room is told by peeperd itself") {
 TEST_CASE("a state that fills /dev/shm fails the one message, and the server goes on") {
   const std::vector<std::string> way = own_mounts();
   if (way.empty()) {
-    MESSAGE("skipped: this user may not mount anything");
+    skip("this user may not mount anything");
     return;
   }
   Instance instance{hoard("mailbox = \"64KiB\"\nstate_size = \"64MiB\"")};

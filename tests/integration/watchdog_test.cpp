@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "instance.hpp"
+#include "skip.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -85,7 +86,7 @@ TEST_CASE("a callback of a worker that a debugger holds does not hang") {
     worker.kill(SIGSTOP);
   }
   debugger.join();
-  if (!may_trace) MESSAGE("skipped: this user may not trace");
+  if (!may_trace) skip("this user may not trace");
   CHECK(talk({"CALL", "counter", "hang", "60000"}) ==
         "-CRASHED counter: HUNG for more than 200 ms in 'hang'");
   peeperd.stop();

@@ -249,8 +249,10 @@ void Runtime::commit(std::uint64_t mailbox_head) {
 
 void Runtime::show_memory() {
   segment::WorkerStatus& status = control_.worker;
-  status.heap_used.store(heap_.used(), std::memory_order_relaxed);
-  status.heap_high_water.store(heap_.high_water(), std::memory_order_relaxed);
+  const std::uint64_t used = heap_.used();
+  status.heap_used.store(used, std::memory_order_relaxed);
+  // The allocator's own last words lie at the heap's end, beyond any block.
+  status.heap_high_water.store(std::max(used, heap_.high_water()), std::memory_order_relaxed);
   status.faults.store(guard_.counts().faults, std::memory_order_relaxed);
   status.copies.store(guard_.counts().copied, std::memory_order_relaxed);
   status.hot_pages.store(static_cast<std::uint32_t>(guard_.hot_pages()),
