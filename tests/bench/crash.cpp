@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "bench.hpp"
 #include "instance.hpp"
@@ -17,9 +18,19 @@ double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-void crash_in_a_call() {
-  constexpr int kCrashes = 300;
-  test::Instance peeperd{test::counter_config()};
+// Until a standby waits to take over. Nothing tells when it has loaded the behaviour; that takes some
+// milliseconds.
+void await_standby(test::Instance& peeperd, std::string_view server) {
+  peeperd.await([&] { return peeperd.fact(server, "standby") != 0; });
+  std::this_thread::sleep_for(std::chrono::milliseconds{30});
+}
+
+enum class Standby { kNone, kOne };
+
+void crash_in_a_call(Standby standby) {
+  const int kCrashes = standby == Standby::kNone ? 300 : 100;
+  test::Instance peeperd{test::counter_config(
+      "counter", standby == Standby::kNone ? "standby = 0" : "standby = 1")};
   peeperd.start();
   test::Talk talk = peeperd.talk();
   std::vector<double> told;
@@ -29,6 +40,7 @@ void crash_in_a_call() {
     auto begin = Clock::now();
     test::require(talk({"CALL", "counter", "inc"}).front() != '-', "inc failed");
     plain.push_back(milliseconds_since(begin));
+    if (standby == Standby::kOne) await_standby(peeperd, "counter");
     begin = Clock::now();
     talk.send({"CALL", "counter", "segv"});
     talk.send({"CALL", "counter", "state"});
@@ -38,7 +50,8 @@ void crash_in_a_call() {
     answered.push_back(milliseconds_since(begin));
   }
   peeperd.stop();
-  std::printf("\ncrash to next answer, ms (%d segfaults; counter; no standby)\n", kCrashes);
+  std::printf("\ncrash to next answer, ms (%d segfaults; counter; %s)\n", kCrashes,
+              standby == Standby::kNone ? "no standby" : "a standby");
   std::printf("  %-44s %8s %8s\n", "", "p50", "p99");
   const auto row = [](const char* what, const std::vector<double>& times) {
     std::printf("  %-44s %8.3f %8.3f\n", what, quantile(times, 0.5), quantile(times, 0.99));
@@ -64,6 +77,7 @@ void kill_by_size(std::uint64_t keys) {
       for (int i = 0; i < kKills; ++i) {
         if (before == Before::kReadAll)
           test::require(talk({"CALL", "TIMEOUT", "60000", "kv", "KEYS", "none"}) == "[]", "KEYS");
+        await_standby(peeperd, "kv");
         const test::Watch worker{peeperd.worker("kv")};
         const auto begin = Clock::now();
         worker.kill(signal);
@@ -90,9 +104,10 @@ void kill_by_size(std::uint64_t keys) {
 }  // namespace
 
 void crash_to_next_answer(const Settings& settings) {
-  crash_in_a_call();
+  crash_in_a_call(Standby::kNone);
+  crash_in_a_call(Standby::kOne);
   std::printf("\nsignal to an idle worker of kv, ms until its process is gone, and until a\n"
-              "call sent right behind it is answered (20 each; no standby)\n");
+              "call sent right behind it is answered (20 each; a standby)\n");
   std::printf("  %-10s %-8s %-22s %8s %8s %8s %8s\n", "keys", "", "the worker", "gone p50", "p95",
               "ans. p50", "p95");
   for (const std::uint64_t keys : sizes(settings)) kill_by_size(keys);

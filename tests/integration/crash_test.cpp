@@ -173,11 +173,15 @@ TEST_CASE("300 crashes in a row leave the count exact and the daemon as it was")
     }
   };
   const int daemon = peeperd.daemon().pid();
-  // Until the dead ones are gone, and a standby is there again.
+  // Until the dead ones are gone, and a standby is there again. Asked by the one connection there is:
+  // another would be a descriptor of the daemon's until it has seen its end.
   const auto settle = [&] {
     peeperd.await([&] {
+      const auto servers = talk.reply({"SUPERVISOR", "WHICH_CHILDREN"});
+      REQUIRE(servers.has_value());
+      const resp::Reply* standby = servers->elements.at(0).field("standby");
       const Children now = children_of(daemon);
-      return now.alive == 3 && now.zombies == 0;
+      return standby->type == resp::Reply::Type::kInteger && now.alive == 3 && now.zombies == 0;
     });
   };
   crash_and_count(20);  // allocators and buffers settle
