@@ -60,8 +60,8 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
-                      "[worker|keeper|standby] [SIGNAL] | SYS CHANGE_CODE server path [TIMEOUT ms] | "
-                      "SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
+                      "[worker|keeper|standby] [SIGNAL] | SYS CHANGE_CODE server path "
+                      "[TIMEOUT ms] | SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
                       "SYS LOG server [on|off|events]"));
   return Outcome::kDone;
 }

@@ -20,7 +20,11 @@ constexpr std::chrono::milliseconds kMoment{10};
 
 Standbys::Standbys(boost::asio::io_context& loop, std::string server, std::size_t count,
                    std::function<LaunchSpec()> spec)
-    : loop_(loop), server_(std::move(server)), count_(count), spec_(std::move(spec)), timer_(loop) {}
+    : loop_(loop),
+      server_(std::move(server)),
+      count_(count),
+      spec_(std::move(spec)),
+      timer_(loop) {}
 
 void Standbys::tend(StandbyWish wish) {
   prepares_ = wish == StandbyWish::kPrepare;

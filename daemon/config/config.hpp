@@ -82,7 +82,7 @@ struct DaemonSection {
   Strategy strategy = Strategy::kOneForOne;
   std::uint32_t max_restarts = 3;
   std::chrono::seconds max_seconds{5};
-  std::string use;  // the server that each connection begins with, as if it had said USE; empty: none
+  std::string use;  // the server that connections use before they say USE; empty: none
 
   Place use_place;
 };
