@@ -165,8 +165,9 @@ struct MailboxEnds {
                               // worker's own signal handler
   Atomic32 producer_waits;    // 1: the daemon wants its bell rung when the head moves.
                               // Set by the daemon, cleared by the worker
-  Atomic32 suspension;        // odd: the worker is to handle nothing but system messages; grows with
-                              // each change, so that none is taken for another. Writer: the daemon
+  Atomic32 suspension;        // odd: the worker is to handle nothing but system messages; grows
+                              // with each change, so that none is taken for another. Writer: the
+                              // daemon
   alignas(64) Atomic64 head;  // writer: the worker; a copy of the committed slot's
   Atomic32 sleeping;          // 1: the worker is about to sleep. Writer: the worker
   Atomic32 suspended;         // the suspension it obeys; 0: none yet. Writer: the worker

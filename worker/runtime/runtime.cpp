@@ -119,9 +119,9 @@ void Runtime::wait_for_message(std::uint64_t head) {
   if (idle >= idle_limit) hibernates_ = true;
 }
 
-// Until there is mail beyond `tail`, the bell, a signal, or the time is over. The daemon publishes the
-// tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes before it
-// rings the bell.
+// Until there is mail beyond `tail`, the bell, a signal, or the time is over. The daemon publishes
+// the tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes before
+// it rings the bell.
 void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);

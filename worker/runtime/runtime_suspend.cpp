@@ -10,7 +10,7 @@ namespace peeper::worker {
 using segment::Channel;
 using segment::MessageType;
 
-// While it is suspended timers become due, and messages wait where they are. SIGTERM ends it as ever.
+// While it is suspended timers become due, and messages wait where they are. SIGTERM ends it.
 void Runtime::obey(std::uint32_t suspension) {
   obeyed_ = suspension;
   control_.mailbox.suspended.store(suspension, std::memory_order_release);
@@ -24,8 +24,8 @@ void Runtime::obey(std::uint32_t suspension) {
   }
 }
 
-// They keep their place in the mailbox, where handle() passes them by when their turn comes. A worker
-// that dies before it does leaves them to be answered once more: nobody waits for that any more.
+// They keep their place in the mailbox, where handle() passes them by when their turn comes. A
+// worker that dies before that leaves them to be answered once more, when nobody waits any more.
 void Runtime::answer_system_messages(std::uint64_t tail) {
   const segment::Ring& mailbox = segment_.mailbox();
   system_answered_ = std::max(system_answered_, transaction_.mailbox_head());
