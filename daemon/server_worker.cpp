@@ -120,6 +120,9 @@ void Server::watch_callbacks() {
 void Server::look_at_callback() {
   if (!worker_ || !rings_ || life_.worker != WorkerStage::kReady || life_.ending_worker) return;
   const segment::Control& control = rings_->segment().control();
+  // A wild write would keep the worker from its messages, in no callback.
+  if (control.mailbox.suspension.load(std::memory_order_relaxed) != suspension_.number)
+    show_suspension();
   Watchdog::Seen seen;
   seen.sequence = control.in_flight.sequence.load(std::memory_order_acquire);
   seen.started_at = control.in_flight.started_at;

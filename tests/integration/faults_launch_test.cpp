@@ -88,6 +88,8 @@ TEST_CASE("processes that can't be started are tried again until they can") {
   CHECK(waiting.receive() == "2");
 
   // The keeper, too; the worker is left alone.
+  // That may have been one that could not be watched, before it was killed.
+  peeperd.await([&] { return peeperd.worker("counter") != 0; });
   const int second = peeperd.worker("counter");
   refusals.refuse(number, error);
   Watch{peeperd.keeper("counter")}.kill(SIGKILL);
@@ -176,7 +178,8 @@ TEST_CASE("without descriptors clients wait, and servers come back when there ar
   peeperd.await([&] { return peeperd.log().find("cannot accept a client") != std::string::npos; });
   CHECK(text_of(clients[0].receive(kPatience)) == "PONG");
 
-  // Its recovery needs none; the launch of a process does.
+  // Its recovery needs none; the launch of a process does, and the dead one's are out of reach.
+  limit_descriptors(pid, 3);
   CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
   const auto time_before = processor_time(pid);
   const auto until = std::chrono::steady_clock::now() + 1s;
@@ -190,11 +193,8 @@ TEST_CASE("without descriptors clients wait, and servers come back when there ar
   const std::string log = peeperd.log();
   CHECK(log.find("cannot accept a client") == log.rfind("cannot accept a client"));
 
-  SUBCASE("as clients go") { clients.erase(clients.begin(), clients.begin() + 5); }
-  SUBCASE("as the limit rises") { limit_descriptors(pid, 1000); }
-  CHECK(text_of(clients.back().receive(kPatience)) == "PONG");
-  clients.clear();
   limit_descriptors(pid, 1000);
+  CHECK(text_of(clients.back().receive(kPatience)) == "PONG");
   CHECK(talk({"CALL", "TIMEOUT", "60000", "counter", "inc"}) == "2");
   peeperd.stop();
 }

@@ -66,6 +66,18 @@ TEST_CASE("a worker that ruins the rings it writes is killed, and nothing commit
   peeperd.stop();
 }
 
+TEST_CASE("a worker that suspends itself by a wild write is put right") {
+  Instance peeperd{"[[server]]\nname = \"ruins\"\nbehaviour = \"ruins\"\nstate_size = \"1MiB\"\n"
+                   "callback_timeout = \"200ms\"\n"};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "ruins", "ruin", "suspension"}) == "OK");
+  CHECK(talk({"CALL", "TIMEOUT", "60000", "ruins", "inc"}) == "1");
+  CHECK(peeperd.text_fact("ruins", "state") == "running");
+  CHECK(peeperd.fact("ruins", "crashes") == 0);
+  peeperd.stop();
+}
+
 TEST_CASE("new code that dies right after its commit has no way back, and is started again") {
   Instance peeperd{mine("shape", 1)};
   peeperd.start();
