@@ -160,6 +160,23 @@ TEST_CASE("a worker program that is missing or garbage is tried again until it i
   peeperd.stop();
 }
 
+TEST_CASE("a program that only exits with 0 has crashed, though the last worker ended in order") {
+  Instance peeperd{"[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\n"
+                   "state_size = \"1MiB\"\nrestart = \"transient\"\nstandby = 0\n"
+                   "max_restarts = 2\nmax_seconds = 3600\n"};
+  const auto programs = own_programs(peeperd);
+  peeperd.start();
+  peeperd.stop();  // so that the segment says it stopped
+  std::filesystem::rename(programs / "peeper-worker", programs / "away");
+  write_program(programs / "peeper-worker", "#!/bin/sh\nexit 0\n");
+  peeperd.start();
+  peeperd.await([&] { return peeperd.text_fact("counter", "state") == "down"; });
+  CHECK(peeperd.fact("counter", "crashes") == 3);
+  CHECK(peeperd.talk()({"CALL", "counter", "inc"}).find("last: exit status 0.") !=
+        std::string::npos);
+  peeperd.stop();
+}
+
 TEST_CASE("without descriptors clients wait, and servers come back when there are some") {
   Instance peeperd{counter_config("counter", "standby = 0")};
   peeperd.start();

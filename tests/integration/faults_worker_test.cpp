@@ -6,7 +6,7 @@
 using namespace peeper;
 using namespace peeper::test;
 
-TEST_CASE("a worker that exits with 0 at its start has crashed, whatever the last one said") {
+TEST_CASE("a worker that exits with 0 at its start has crashed, and is not one that ended") {
   for (const char* where : {"loading", "init", "start"}) {
     CAPTURE(where);
     Instance peeperd{counter_config() +
@@ -14,7 +14,7 @@ TEST_CASE("a worker that exits with 0 at its start has crashed, whatever the las
                      "restart = \"transient\"\nmax_restarts = 2\nmax_seconds = 3600\n"
                      "standby = 0\n"};
     const auto library = peeperd.directory() / "mine.so";
-    // A run that ends in order, so that the segment says so. Not for init, which runs once.
+    // After a run that ended in order. Not for init, which runs once.
     if (std::string_view(where) != "init") {
       install(peeperd, "exits", "mine");
       peeperd.start();
