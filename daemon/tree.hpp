@@ -90,6 +90,7 @@ class Tree {
   [[nodiscard]] bool takes_orders(NodeId group) const;
   // Nothing is under way in the whole tree.
   [[nodiscard]] bool is_settled() const;
+  [[nodiscard]] bool exists(NodeId node) const { return nodes_[node].exists; }
   [[nodiscard]] NodeId parent(NodeId node) const { return nodes_[node].parent; }
   [[nodiscard]] bool is_group(NodeId node) const { return nodes_[node].group.has_value(); }
   [[nodiscard]] const std::vector<NodeId>& children(NodeId group) const {
