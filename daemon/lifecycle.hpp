@@ -107,7 +107,7 @@ using Actions = boost::container::static_vector<Action, 4>;  // no event leads t
 // Why a server is down.
 enum class DownReason {
   kNone,
-  kIntensity,     // from here on: by itself, and it comes back by itself as far as that is configured
+  kIntensity,     // this one and the next two: it comes back by itself, if so configured
   kRefused,
   kKeeperFailed,
   kEnded,         // its worker ended, and its restart type says that this was it

@@ -223,6 +223,9 @@ void SupervisionTree::start_new(const Changes& changes) {
   };
   for (const std::string& name : changes.start_groups) start(name);
   for (const std::string& name : changes.start) start(name);
+  // To those who ask it is as it was before.
+  for (const std::string& name : reload_->stay_stopped)
+    if (Server* server = servers_.find(name)) server->stop(StopReason::kTerminated);
 }
 
 void SupervisionTree::finish_reload() {
