@@ -64,6 +64,8 @@ inline constexpr std::size_t kChannelBytes = 512;
 // --- Retries -------------------------------------------------------------------------------------
 // retries, with on_crash = "retry": of one message. Beyond: the configuration is refused.
 inline constexpr std::uint32_t kMostRetries = 1'000;
+// Stands for no end of them: on_crash_loop without "drop".
+inline constexpr std::uint32_t kEndlessRetries = 4'000'000'000;
 
 // --- Time ----------------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kCallTimeout{5'000};
