@@ -21,7 +21,7 @@ constexpr const char* kExample =
     "A behaviour's name is looked for in the directories of PEEPER_PATH, beside the configuration\n"
     "file, and in ../lib/peeper as seen from this program.\n"
     "SIGTERM ends everything in order; the servers' states stay and are found at the next start.\n"
-    "SIGHUP reads the configuration again: only what has changed is started, stopped or restarted.\n"
+    "SIGHUP reads the configuration again: only what has changed is started, ended or restarted.\n"
     "\n"
     "Exit codes:\n"
     "  0  ended by a signal     1  could not start, or run on\n"

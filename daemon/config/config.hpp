@@ -41,8 +41,8 @@ enum class Restart { kPermanent, kTransient, kTemporary };
 enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
 // The fate of the message in flight when the worker died.
 enum class OnCrash { kDrop, kRetry };
-// What is done, one after the other, when workers keep dying with no message handled in between: the
-// message in flight is dropped, then init begins anew, then the server is down.
+// What is done, one after the other, when workers keep dying with no message handled in between:
+// the message in flight is dropped, then init begins anew, then the server is down.
 enum class LoopStep { kDrop, kInit, kDown };
 // What a sender meets while the server is down.
 enum class WhenDown { kReject, kQueue };
@@ -189,8 +189,8 @@ struct Config {
   DaemonSection daemon;
   std::vector<GroupSection> groups;
   std::vector<ServerSection> servers;
-  // Both are in the file's order. Children of one supervisor, servers and groups alike, start in the
-  // order of `place`.
+  // Both are in the file's order. Children of one supervisor, servers and groups alike, start in
+  // the order of `place`.
 };
 
 }  // namespace peeper::config

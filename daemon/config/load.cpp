@@ -95,7 +95,8 @@ void read_on_crash_loop(Section& section, std::vector<LoopStep>& steps) {
   section.read_words("on_crash_loop", found);
   const toml::node* node = section.find("on_crash_loop");
   if (node == nullptr) return;
-  const bool is_sorted = std::ranges::adjacent_find(found, std::ranges::greater_equal{}) == found.end();
+  const bool is_sorted =
+      std::ranges::adjacent_find(found, std::ranges::greater_equal{}) == found.end();
   if (!is_sorted || found.empty() || found.back() != LoopStep::kDown)
     return section.mistake(*node, "on_crash_loop",
                            "expected steps in the order \"drop\", \"init\", \"down\", of which "

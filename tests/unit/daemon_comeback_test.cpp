@@ -260,7 +260,7 @@ TEST_CASE("crash loop: init begins anew once, only if allowed, and then the serv
   }
 }
 
-TEST_CASE("crash loop: one message that was handled in between is no loop, and nothing is thrown away") {
+TEST_CASE("crash loop: one message that was handled in between is no loop, and the state stays") {
   LifePolicy its = policy(Strategy::kOneForOne, 2);
   its.may_begin_anew = true;
   Server server{its};
