@@ -71,6 +71,8 @@ inline constexpr std::uint32_t kEndlessRetries = 4'000'000'000;
 inline constexpr std::chrono::milliseconds kCallTimeout{5'000};
 // TIMEOUT of a call: at most a day; beyond: BADARG.
 inline constexpr std::chrono::milliseconds kMostCallTimeout{24 * 3600 * 1000};
+// What a worker may take for the message in hand when the daemon has died. Beyond: SIGKILL.
+inline constexpr std::chrono::milliseconds kOrphanGrace{100};
 
 // --- Texts from a dying worker -------------------------------------------------------------------
 inline constexpr std::size_t kCrashTextBytes = 512;
