@@ -25,10 +25,10 @@ std::optional<int> wait_status_of(const segment::CrashReport& report) {
 
 }  // namespace
 
-// A worker that dies of itself need not be waited for until the kernel has torn down its memory. Its
-// record alone is no reason to believe that: a wild write may have made it. But this worker did hold
-// its claim, since only then it writes its incarnation down; now that is free, and the one way to
-// give it up alive is the crash handler's, after which it can't write.
+// A worker that dies of itself need not be waited for until the kernel has torn down its memory.
+// Its record alone is no reason to believe that: a wild write may have made it. But this worker did
+// hold its claim, since only then it writes its incarnation down; now that is free, and the one way
+// to give it up alive is the crash handler's, after which it can't write.
 std::optional<int> Server::foretold_end() const {
   if (!worker_ || !rings_) return std::nullopt;
   const segment::Segment& segment = rings_->segment();
@@ -61,6 +61,7 @@ void Server::on_worker_end(int wait_status) {
   const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && has_stopped();
   if (!normal) ++crashes_;
   last_end_was_normal_ = normal;
+  ended_normally_ = normal;
   const bool hung = watchdog_ && watchdog_->has_struck();
   last_death_ = {
       .request = launch::Request::kRecover,

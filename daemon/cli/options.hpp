@@ -11,7 +11,7 @@ namespace peeper::cli {
 
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
-  kKill, kPing
+  kKill, kPing, kStart, kStop, kRestart, kReload
 };
 
 struct Options {
