@@ -163,7 +163,7 @@ TEST_CASE("a worker program that is missing or garbage is tried again until it i
 TEST_CASE("a program that only exits with 0 has crashed, though the last worker ended in order") {
   Instance peeperd{"[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\n"
                    "state_size = \"1MiB\"\nrestart = \"transient\"\nstandby = 0\n"
-                   "max_restarts = 2\nmax_seconds = 3600\n"};
+                   "max_restarts = 2\nmax_seconds = 3600\nretry_delay = \"never\"\n"};
   const auto programs = own_programs(peeperd);
   peeperd.start();
   peeperd.stop();  // so that the segment says it stopped

@@ -12,7 +12,7 @@ TEST_CASE("a worker that exits with 0 at its start has crashed, and is not one t
     Instance peeperd{counter_config() +
                      "[[server]]\nname = \"mine\"\nbehaviour = \"mine\"\nstate_size = \"1MiB\"\n"
                      "restart = \"transient\"\nmax_restarts = 2\nmax_seconds = 3600\n"
-                     "standby = 0\n"};
+                     "standby = 0\nretry_delay = \"never\"\n"};
     const auto library = peeperd.directory() / "mine.so";
     // After a run that ended in order. Not for init, which runs once.
     if (std::string_view(where) != "init") {
@@ -25,9 +25,8 @@ TEST_CASE("a worker that exits with 0 at its start has crashed, and is not one t
     install(peeperd, std::string("exits_") + where, "mine");
     peeperd.start();
     peeperd.await([&] { return peeperd.text_fact("mine", "state") == "down"; });
-    CHECK(peeperd.talk()({"CALL", "mine", "inc"}) ==
-          "-DOWN mine: more than 2 restarts in 3600 s, last: exit status 0. Its state is kept; "
-          "restart peeperd to try again");
+    CHECK(peeperd.talk()({"CALL", "mine", "inc"})
+              .starts_with("-DOWN mine: more than 2 restarts in 3600 s, last: exit status 0. "));
     CHECK(peeperd.fact("mine", "crashes") == 3);
     CHECK(peeperd.talk()({"CALL", "counter", "inc"}).front() != '-');
     peeperd.stop();
@@ -38,7 +37,7 @@ TEST_CASE("a worker that ruins the rings it writes is killed, and nothing commit
   Instance peeperd{counter_config("other") +
                    "[[server]]\nname = \"ruins\"\nbehaviour = \"ruins\"\nstate_size = \"1MiB\"\n"
                    "mailbox = \"64KiB\"\noverflow = \"reject\"\nmax_restarts = 1000\n"
-                   "callback_timeout = 0\n"};
+                   "callback_timeout = 0\nretry_delay = \"never\"\n"};
   peeperd.start();
   Talk talk = peeperd.talk();
   std::int64_t count = 0;
