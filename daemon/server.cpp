@@ -11,6 +11,7 @@
 #include "common/check.hpp"
 #include "common/segment/judgement.hpp"
 #include "common/unique_fd.hpp"
+#include "daemon/instant.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -85,6 +86,10 @@ void Server::act(Action action) {
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
       last_death_.request = launch::Request::kRecover;
       last_death_.retries = section_.most_retries();
+      if (last_death_.observed == static_cast<std::uint32_t>(segment::Observed::kNobodySaw)) {
+        last_death_.is_crash = 1;  // if there was one, which the segment knows
+        if (last_death_.at_ns == 0) last_death_.at_ns = wall_clock_ns();
+      }
       return tell_keeper(last_death_);
     case Action::kHandOver: return hand_over();
     case Action::kLaunchUpgraded: return launch_upgraded();
@@ -111,7 +116,15 @@ void Server::act(Action action) {
       return;
     case Action::kStopKeeper:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0, 0});
+      return tell_keeper(launch::ToKeeper{.request = launch::Request::kStop,
+                                          .observed = 0,
+                                          .wait_status = 0,
+                                          .incarnation = 0,
+                                          .retries = 0,
+                                          .allowed_ms = 0,
+                                          .at_ns = 0,
+                                          .is_crash = 0,
+                                          .reserved = 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "common/segment/recovery.hpp"
@@ -43,6 +44,14 @@ std::uint32_t copy_text(char (&field)[N], const std::string& text) {
 void send(int control, const launch::ToDaemon& packet) {
   [[maybe_unused]] const ssize_t sent =
       ::send(control, &packet, sizeof packet, MSG_NOSIGNAL | MSG_EOR);
+}
+
+// Of the process that sent a message, if it is still there.
+std::string name_of(std::uint32_t pid) {
+  std::string name;
+  std::ifstream comm{"/proc/" + std::to_string(pid) + "/comm"};
+  std::getline(comm, name);
+  return name;
 }
 
 }  // namespace
@@ -92,8 +101,14 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
                        " still has a worker, started by another peeperd? Find it with: fuser " +
                        segment_.id().path(),
                    EBUSY};
-  const segment::Death death{static_cast<segment::Observed>(request.observed), request.wait_status,
-                             request.incarnation, request.retries, request.allowed_ms};
+  const segment::Death death{.observed = static_cast<segment::Observed>(request.observed),
+                             .wait_status = request.wait_status,
+                             .incarnation = request.incarnation,
+                             .retries = request.retries,
+                             .allowed_ms = request.allowed_ms,
+                             .is_crash = request.is_crash != 0,
+                             .name_of = name_of,
+                             .at_ns = request.at_ns};
   const auto rolled_back = segment::roll_back(segment_);
   if (!rolled_back) return rolled_back.error();
   if (const auto raised = segment_.raise_limit(state_bytes_); !raised) return raised.error();
@@ -113,6 +128,7 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
   packet.verdict = static_cast<std::uint32_t>(settled->verdict);
   packet.sequence = rolled_back->sequence;
   packet.pages_restored = rolled_back->pages_restored;
+  packet.crash = settled->crash;
   packet.refused =
       segment::is_refusal(death, segment::read_crash(segment_.crash(), death.incarnation)) ? 1 : 0;
   packet.text_bytes = copy_text(packet.text, settled->cause);
