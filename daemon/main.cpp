@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
   if (!lock) return fail(lock.error());
 
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
-                                  path.program_directory / "peeper-worker", path};
+                                  path.program_directory / "peeper-worker",
+                                  path.program_directory / "peeper-crash-exec", path};
   daemon::Runtime runtime{config, libraries, programs, PEEPER_VERSION};
   if (const auto ran = runtime.run(); !ran) return fail(ran.error());
   return EXIT_SUCCESS;

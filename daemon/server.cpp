@@ -57,6 +57,11 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+  if (!section_.on_crash_exec.empty())
+    crash_exec_.emplace(loop_, name(),
+                        CrashExec::Programs{programs_.crash_exec,
+                                            programs_.behaviours.config_directory /
+                                                section_.on_crash_exec});
 }
 
 Server::~Server() = default;
@@ -228,6 +233,7 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
     keeper_->signal(SIGKILL);
     return happen({EventType::kKeeperFailed});
   }
+  tell_of_crash(packet.crash);
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
@@ -347,6 +353,8 @@ Server::Facts Server::facts() {
     facts.mailbox = rings_->queued();
     facts.outgoing = courier_->waiting();
     facts.dropped = courier_->dropped();
+    facts.letters = segment::count_letters(rings_->segment());
+    facts.lost = rings_->segment().control().letters.lost.load(std::memory_order_relaxed);
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&

@@ -10,7 +10,8 @@
 namespace peeper::cli {
 
 enum class Verb {
-  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing
+  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing,
+  kCrashes, kDeadLetters
 };
 
 struct Options {
@@ -26,7 +27,8 @@ struct Options {
   bool retry = true;
   // The message's token; empty: one is made.
   std::string token;
-  // What follows the command: server, message, arguments; server, process, signal; server, path.
+  // What follows the command: server, message, arguments; server, process, signal; server, path;
+  // server, "show", number; what to do, server, number.
   std::vector<std::string> words;
 };
 

@@ -104,6 +104,9 @@ struct ServerSection {
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;
   std::uint32_t retries = 3;  // with OnCrash::kRetry
+  // A program that is told of each crash; empty: none. A relative path is relative to the
+  // configuration file's directory.
+  std::string on_crash_exec;
   [[nodiscard]] std::uint32_t most_retries() const {
     return on_crash == OnCrash::kRetry ? retries : 0;
   }
