@@ -34,6 +34,8 @@ Result<UniqueFd> file_of(std::string_view bytes) {
 CrashExec::CrashExec(boost::asio::io_context& loop, std::string server, Programs programs)
     : loop_(loop), server_(std::move(server)), programs_(std::move(programs)), timer_(loop) {}
 
+CrashExec::~CrashExec() { kill_all(); }
+
 void CrashExec::run(std::string_view value) {
   if (child_) {
     if (++skipped_ == 1)
@@ -69,9 +71,13 @@ void CrashExec::on_time_limit() {
   if (!child_) return;
   spdlog::error("server {}: on_crash_exec {} takes more than {} s; killing it", server_,
                 programs_.told.string(), kTimeLimit.count());
-  // What it has started too, as far as it is in its group. It is not reaped yet, so the number is
-  // still its own.
-  ::kill(-child_->pid(), SIGKILL);
+  kill_all();
+}
+
+// What it has started too, as far as it is in its group. It is not reaped yet, so the number is still
+// its own.
+void CrashExec::kill_all() const {
+  if (child_) ::kill(-child_->pid(), SIGKILL);
 }
 
 }  // namespace peeper::daemon

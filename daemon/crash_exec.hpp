@@ -25,12 +25,16 @@ class CrashExec {
     std::filesystem::path told;    // the user's
   };
   CrashExec(boost::asio::io_context& loop, std::string server, Programs programs);
+  ~CrashExec();  // ends the program that still runs
+  CrashExec(const CrashExec&) = delete;
+  CrashExec& operator=(const CrashExec&) = delete;
 
   // `value`: the crash, as SYS CRASHES shows it.
   void run(std::string_view value);
 
  private:
   void on_exit(int wait_status);
+  void kill_all() const;
   void on_time_limit();
 
   boost::asio::io_context& loop_;

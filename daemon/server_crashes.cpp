@@ -115,6 +115,8 @@ Server::Retried Server::retry_letter(std::uint64_t number, std::uint32_t pid) {
     case Sent::kDown: return Retried::kDown;
   }
   segment::mark_gone(rings_->segment(), number);
+  if (debug_.on())
+    debug_.message_in(found->message.type, strings, "dead letter " + std::to_string(number));
   return Retried::kDone;
 }
 

@@ -111,6 +111,18 @@ TEST_CASE("a call of a null pointer is traced to its caller") {
   peeperd.stop();
 }
 
+TEST_CASE("a stack that can't be unwound costs the backtrace, and nothing else of the record") {
+  Instance peeperd{fragile_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "fragile", "smash"}) == "-CRASHED fragile: SIGSEGV at 0x0 in 'smash'");
+  CHECK(talk({"CALL", "fragile", "noted"}) == "");
+  const json::object crash = show(peeperd, 1);
+  CHECK(text(crash, "address") == "0x0");
+  CHECK_FALSE(frame_in(crash, "fragile::smash").empty());
+  peeperd.stop();
+}
+
 TEST_CASE("an exception's backtrace is that of its throw") {
   Instance peeperd{fragile_config()};
   peeperd.start();

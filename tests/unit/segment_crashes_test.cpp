@@ -21,7 +21,10 @@ using Strings = std::vector<std::string>;
 
 void begin_message(const Segment& segment) {
   Transaction transaction{segment};
-  transaction.begin(Channel::kMailbox, segment.control().mailbox.head.load(), 1);
+  const auto found = segment.mailbox().find<MessageHead>(transaction.mailbox_head(),
+                                                         segment.control().mailbox.tail.load());
+  REQUIRE(found.status == found.kRecord);
+  transaction.begin(Channel::kMailbox, found.position, 1);
 }
 
 Death death_of(std::uint32_t incarnation, int signal = SIGSEGV) {

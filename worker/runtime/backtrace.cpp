@@ -113,6 +113,7 @@ void note_throw(const void* exception, const void* returns_to) {
 }  // namespace
 
 void prepare_backtraces() {
+  if (own_program[0] != '\0') return;
   const ssize_t bytes = ::readlink("/proc/self/exe", own_program, sizeof own_program - 1);
   own_program[std::max<ssize_t>(bytes, 0)] = '\0';
   find_library_throw();
@@ -121,12 +122,11 @@ void prepare_backtraces() {
 }
 
 void capture_backtrace(Backtrace& backtrace, Interrupted at) {
-  Raw raw;
-  const auto frames = take_frames(raw);
-  const auto* const instruction = reinterpret_cast<const void*>(at.instruction);
-  auto next = std::ranges::find(frames, instruction);
   Writer writer{backtrace};
   const bool known = writer.add(at.instruction, true);
+  Raw raw;
+  const auto frames = take_frames(raw);
+  auto next = std::ranges::find(frames, reinterpret_cast<const void*>(at.instruction));
   if (next != frames.end()) ++next;
   for (; next != frames.end(); ++next)
     writer.add(reinterpret_cast<std::uintptr_t>(*next), false);

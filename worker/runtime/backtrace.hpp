@@ -10,7 +10,7 @@
 
 namespace peeper::worker {
 
-// Once, before a handler may need any of this: loads what unwinds.
+// Before a handler may need any of this: loads what unwinds. A standby does it while it waits.
 void prepare_backtraces();
 
 // What was interrupted.
@@ -19,7 +19,8 @@ struct Interrupted {
   std::uintptr_t stack;  // 0: not known
 };
 // For signal handlers: the frames from the interrupted one on. Allocates nothing and takes no lock;
-// but on a stack that was overwritten it may fault itself, so what else there is to say comes first.
+// but on a stack that was overwritten it may fault itself, with only the first frame written. So
+// what else there is to say comes before.
 void capture_backtrace(segment::Backtrace& backtrace, Interrupted at);
 
 // In a catch clause: keeps the frames of the throw, if it was this thread's last.
