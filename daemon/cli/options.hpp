@@ -11,7 +11,7 @@ namespace peeper::cli {
 
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing,
-  kCrashes, kDeadLetters
+  kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters
 };
 
 struct Options {
