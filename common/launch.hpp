@@ -36,8 +36,11 @@ struct ToKeeper {
   std::uint32_t incarnation;  // of the worker that died
   std::uint32_t retries;      // of the message in flight
   std::uint32_t allowed_ms;   // callback_timeout, where the worker hung
+  std::uint64_t at_ns;        // CLOCK_REALTIME, when the daemon heard of it
+  std::uint32_t is_crash;     // 0: the worker ended in order
+  std::uint32_t reserved;
 };
-static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 24);
+static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 40);
 
 enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made
@@ -50,11 +53,12 @@ struct ToDaemon {
   std::uint32_t verdict;  // segment::Verdict
   std::uint64_t sequence;
   std::uint64_t pages_restored;
+  std::uint64_t crash;    // its number in the history; 0: none, or none that is new
   std::uint32_t refused;  // 1: starting this worker again would not help
   std::uint32_t text_bytes;
   char text[1024];          // cause of the death, or of the failure
   char message[64];         // name of the message in flight, zero-terminated if shorter
 };
-static_assert(std::is_trivially_copyable_v<ToDaemon> && sizeof(ToDaemon) == 1120);
+static_assert(std::is_trivially_copyable_v<ToDaemon> && sizeof(ToDaemon) == 1128);
 
 }  // namespace peeper::launch

@@ -15,7 +15,7 @@ std::span<const Commands::Entry> Commands::table() {
   static constexpr std::array kTable{
       Entry{"CALL", &Commands::call, -3},       Entry{"CAST", &Commands::cast, -3},
       Entry{"SEND", &Commands::send, -3},       Entry{"USE", &Commands::use, 2},
-      Entry{"SUPERVISOR", &Commands::supervisor, -2}, Entry{"SYS", &Commands::sys, -3},
+      Entry{"SUPERVISOR", &Commands::supervisor, -2}, Entry{"SYS", &Commands::sys, -2},
       Entry{"SUBSCRIBE", &Commands::subscribe, -2},
       Entry{"UNSUBSCRIBE", &Commands::unsubscribe, -1},
       Entry{"PING", &Commands::ping, -1},       Entry{"ECHO", &Commands::echo, 2},
@@ -47,7 +47,7 @@ Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_st
   if (entry == nullptr) {
     const std::string& used = session.used.empty() ? used_ : session.used;
     if (!used.empty() && !is_refused)
-      return run_call(session, used, {.type = MessageType::kCall, .strings = arguments},
+      return run_call(session, used, {.type = MessageType::kCall, .pid = session.pid, .strings = arguments},
                       deadline_start + limits::kCallTimeout);
     session.reply(error_value("ERR unknown command " + quoted(arguments[0]) +
                               "; COMMAND lists those there are, USE makes a server's messages "
@@ -117,7 +117,10 @@ Outcome Commands::call(Session& session, Arguments arguments, Instant start) {
   }
   return run_call(
       session, call.server,
-      {.type = MessageType::kCall, .flags = call.flags, .strings = call.strings()},
+      {.type = MessageType::kCall,
+       .flags = call.flags,
+       .pid = session.pid,
+       .strings = call.strings()},
       start + call.timeout);
 }
 
@@ -133,7 +136,8 @@ Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType 
     session.reply(no_server(call.server));
     return Outcome::kDone;
   }
-  const Message message{.type = type, .flags = call.flags, .strings = call.strings()};
+  const Message message{
+      .type = type, .flags = call.flags, .pid = session.pid, .strings = call.strings()};
   switch (server->send(message)) {
     case Server::Sent::kDone:
       if (server->debug().on())

@@ -104,6 +104,12 @@ Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
 
 Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   const std::string_view verb = arguments[1];
+  if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
+  if (arguments.size() < 3) {
+    session.reply(error_value("ERR wrong number of arguments for 'sys' command"));
+    return Outcome::kDone;
+  }
+  if (same_word(verb, "DEADLETTERS")) return sys_dead_letters(session, arguments);
   if (same_word(verb, "GET_STATE") && arguments.size() == 3)
     return sys_get_state(session, arguments, start);
   if (same_word(verb, "GET_STATUS") && arguments.size() == 3)
@@ -117,8 +123,10 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
                       "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
-                      "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
-                      "SYS LOG server [on|off|events]"));
+                      "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
+                      "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
+                      "SYS CRASHES [server [SHOW number]] | "
+                      "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL]"));
   return Outcome::kDone;
 }
 
@@ -152,6 +160,8 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
       .number("hot_pages", static_cast<std::int64_t>(facts.hot_pages))
       .number("break_even", static_cast<std::int64_t>(facts.break_even))
       .number("mailbox_size", static_cast<std::int64_t>(section.mailbox_bytes))
+      .number("dead_letters", static_cast<std::int64_t>(facts.letters))
+      .number("dead_letters_lost", static_cast<std::int64_t>(facts.lost))
       .text("segment", segment::SegmentId{facts_.instance, server->name()}.path())
       .text("last_crash", facts.last_crash)
       .text("down", facts.state == "down" ? server->down_text() : "")

@@ -1,6 +1,7 @@
 #include "daemon/connection.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -19,6 +20,14 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 // Buffers that grew beyond this for a large command or reply are given back after it.
 constexpr std::size_t kKeptBytes = 256 * 1024;
 
+// As the kernel knows it from when it connected; 0 where it lives in another namespace.
+std::uint32_t pid_of_peer(int socket) {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0;
+  return known && peer.pid > 0 ? static_cast<std::uint32_t>(peer.pid) : 0;
+}
+
 }  // namespace
 
 Connection::Connection(Socket socket, Commands& commands, DaemonFacts& facts,
@@ -29,6 +38,7 @@ Connection::Connection(Socket socket, Commands& commands, DaemonFacts& facts,
       parser_(limits),
       busy_timer_(socket_.get_executor()) {
   id = connection_id;
+  pid = pid_of_peer(socket_.native_handle());
   ++facts_.connections;
   ++facts_.connections_received;
 }

@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
   if (!lock) return fail(lock.error());
 
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
-                                  path.program_directory / "peeper-worker", path};
+                                  path.program_directory / "peeper-worker",
+                                  path.program_directory / "peeper-crash-exec", path};
   daemon::Runtime runtime{config, [&] { return load_for_start(options, path); }, programs,
                           PEEPER_VERSION};
   const auto end = runtime.run();

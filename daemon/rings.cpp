@@ -79,7 +79,7 @@ Rings::Push Rings::push(const Message& message) {
                          .epoch = epoch_,
                          .strings = static_cast<std::uint32_t>(message.strings.size()),
                          .flags = message.flags,
-                         .reserved = 0};
+                         .pid = message.pid};
   std::byte* record = mailbox.at(place->start);
   std::memcpy(record, &head, sizeof head);
   segment::write_strings(record + sizeof head, message.strings);

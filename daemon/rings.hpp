@@ -24,6 +24,7 @@ struct Message {
   std::uint64_t stream = 0;   // 0: from a client
   std::uint64_t number = 0;
   std::uint32_t flags = 0;
+  std::uint32_t pid = 0;      // of the client; 0: not known
   std::span<const std::string_view> strings;
 };
 

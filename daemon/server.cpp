@@ -13,6 +13,7 @@
 #include "common/check.hpp"
 #include "common/segment/judgement.hpp"
 #include "common/unique_fd.hpp"
+#include "daemon/instant.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -65,6 +66,11 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); }),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+  if (!section_.on_crash_exec.empty())
+    crash_exec_.emplace(loop_, name(),
+                        CrashExec::Programs{programs_.crash_exec,
+                                            programs_.behaviours.config_directory /
+                                                section_.on_crash_exec});
 }
 
 Server::~Server() = default;
@@ -118,6 +124,10 @@ void Server::act(Action action) {
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
       last_death_.request = launch::Request::kRecover;
       last_death_.retries = section_.most_retries();
+      if (last_death_.observed == static_cast<std::uint32_t>(segment::Observed::kNobodySaw)) {
+        last_death_.is_crash = 1;  // if there was one, which the segment knows
+        if (last_death_.at_ns == 0) last_death_.at_ns = wall_clock_ns();
+      }
       return tell_keeper(last_death_);
     case Action::kHandOver: return hand_over();
     case Action::kLaunchUpgraded: return launch_upgraded();
@@ -146,7 +156,15 @@ void Server::act(Action action) {
       return;
     case Action::kStopKeeper:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0, 0});
+      return tell_keeper(launch::ToKeeper{.request = launch::Request::kStop,
+                                          .observed = 0,
+                                          .wait_status = 0,
+                                          .incarnation = 0,
+                                          .retries = 0,
+                                          .allowed_ms = 0,
+                                          .at_ns = 0,
+                                          .is_crash = 0,
+                                          .reserved = 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -263,9 +281,11 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
       keeper_->signal(SIGKILL);
       return happen({EventType::kKeeperFailed});
   }
+  const std::uint64_t crash = packet.crash;
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
+  tell_of_crash(crash);  // the next worker's start comes first
 }
 
 // The first time, and when someone removed the segment's name and the keeper made a new one. Where
@@ -416,6 +436,8 @@ Server::Facts Server::facts() {
     facts.mailbox = rings_->queued();
     facts.outgoing = courier_->waiting();
     facts.dropped = courier_->dropped();
+    facts.letters = segment::count_letters(rings_->segment());
+    facts.lost = rings_->segment().control().letters.lost.load(std::memory_order_relaxed);
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&

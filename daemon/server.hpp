@@ -18,10 +18,12 @@
 #include <vector>
 
 #include "common/launch.hpp"
+#include "common/segment/dead_letters.hpp"
 #include "daemon/calls.hpp"
 #include "daemon/child.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/courier.hpp"
+#include "daemon/crash_exec.hpp"
 #include "daemon/debug.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/receiver.hpp"
@@ -37,6 +39,7 @@ namespace peeper::daemon {
 struct Programs {
   std::filesystem::path keeper;
   std::filesystem::path worker;
+  std::filesystem::path crash_exec;
   config::SearchPath behaviours;
 };
 
@@ -117,6 +120,18 @@ class Server : public Receiver {
 
   [[nodiscard]] Debug& debug() { return debug_; }
 
+  // --- Crashes and dead letters (server_crashes.cpp), each as one RESP3 value --------------------
+  [[nodiscard]] std::vector<std::string> crashes() const;
+  [[nodiscard]] std::optional<std::string> crash(std::uint64_t number) const;
+  [[nodiscard]] std::vector<std::string> letters() const;
+  [[nodiscard]] std::optional<std::string> letter(std::uint64_t number) const;
+  // False: there is none of that number.
+  bool drop_letter(std::uint64_t number);
+  std::size_t drop_letters();
+  enum class Retried { kDone, kNoLetter, kAnswer, kFull, kTooBig, kDown };
+  // Its message is in the mailbox again, and nobody waits for its reply; it is no letter any more.
+  Retried retry_letter(std::uint64_t number, std::uint32_t pid);
+
   // --- What ls and status show -------------------------------------------------------------------
   struct Facts {
     // "starting", "running", "suspended", "recovering", "restarting", "upgrading", "down",
@@ -140,6 +155,8 @@ class Server : public Receiver {
     std::uint64_t journal_copies;
     std::uint64_t hot_pages;
     std::uint64_t break_even;
+    std::size_t letters;     // dead ones that are kept
+    std::uint64_t lost;      // that had to make room
     std::string last_crash;  // empty: none
     std::optional<std::chrono::milliseconds> comes_back_in;  // down, and tries by itself then
   };
@@ -188,6 +205,8 @@ class Server : public Receiver {
   void end_upgrade(Action how);
   [[nodiscard]] bool has_new_code_committed() const;
   [[nodiscard]] std::string undone_text(const Upgrade& upgrade) const;
+  void tell_of_crash(std::uint64_t number);
+  [[nodiscard]] std::optional<segment::Letter> find_letter(std::uint64_t number) const;
   [[nodiscard]] bool accepts_messages() const;
   void announce_down();
   void announce_stopped();
@@ -252,6 +271,7 @@ class Server : public Receiver {
   std::optional<Upgrade> upgrade_;
   Suspension suspension_;
   Debug debug_;
+  std::optional<CrashExec> crash_exec_;
 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;

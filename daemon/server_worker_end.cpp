@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "common/segment/death.hpp"
+#include "daemon/instant.hpp"
 #include "daemon/server.hpp"
 
 namespace peeper::daemon {
@@ -72,7 +73,10 @@ void Server::on_worker_end(int wait_status) {
       .retries = 0,  // as configured when the recovery is asked for
       .allowed_ms = hung ? static_cast<std::uint32_t>(std::min<std::int64_t>(
                                watchdog_->limit().count(), UINT32_MAX))
-                         : 0};
+                         : 0,
+      .at_ns = wall_clock_ns(),
+      .is_crash = normal ? 0U : 1U,
+      .reserved = 0};
   forget_suspension();
   happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
 }

@@ -28,6 +28,7 @@ class Session {
   [[nodiscard]] virtual std::weak_ptr<Subscriber> as_subscriber() = 0;
 
   std::uint64_t id = 0;
+  std::uint32_t pid = 0;  // of the process that connected; 0: not known
   std::string name;   // CLIENT SETNAME
   std::string used;   // USE: where verbs go that are no command of ours
   std::size_t channels = 0;  // that it subscribes to

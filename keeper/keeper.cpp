@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -84,6 +85,14 @@ void send(int control, const launch::ToDaemon& packet) {
       ::send(control, &packet, sizeof packet, MSG_NOSIGNAL | MSG_EOR);
 }
 
+// Of the process that sent a message, if it is still there.
+std::string name_of(std::uint32_t pid) {
+  std::string name;
+  std::ifstream comm{"/proc/" + std::to_string(pid) + "/comm"};
+  std::getline(comm, name);
+  return name;
+}
+
 }  // namespace
 
 void report_failure(int control, const Failure& failure) {
@@ -142,8 +151,14 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
                        " still has a worker, started by another peeperd? Find it with: fuser " +
                        segment_.id().path(),
                    EBUSY};
-  const segment::Death death{static_cast<segment::Observed>(request.observed), request.wait_status,
-                             request.incarnation, request.retries, request.allowed_ms};
+  const segment::Death death{.observed = static_cast<segment::Observed>(request.observed),
+                             .wait_status = request.wait_status,
+                             .incarnation = request.incarnation,
+                             .retries = request.retries,
+                             .allowed_ms = request.allowed_ms,
+                             .is_crash = request.is_crash != 0,
+                             .name_of = name_of,
+                             .at_ns = request.at_ns};
   const auto rolled_back = segment::roll_back(segment_);
   if (!rolled_back) return rolled_back.error();
   if (const auto raised = segment_.raise_limit(state_bytes_); !raised) return raised.error();
@@ -163,6 +178,7 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
   packet.verdict = static_cast<std::uint32_t>(settled->verdict);
   packet.sequence = rolled_back->sequence;
   packet.pages_restored = rolled_back->pages_restored;
+  packet.crash = settled->crash;
   packet.refused =
       segment::is_refusal(death, segment::read_crash(segment_.crash(), death.incarnation)) ? 1 : 0;
   packet.text_bytes = copy_text(packet.text, settled->cause);

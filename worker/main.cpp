@@ -9,6 +9,7 @@
 #include "common/launch.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/segment.hpp"
+#include "worker/runtime/backtrace.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/page_guard.hpp"
@@ -107,6 +108,7 @@ int main(int argc, char** argv) {
   // At each start: a number that was disturbed is used by one worker only. Before the behaviour is
   // loaded, which may start threads.
   options.runtime.break_even = worker::measure_break_even();
+  worker::prepare_backtraces();
   // What can't be loaded is told by the worker that is started in its stead.
   Result<const abi::Behaviour*> behaviour = Failure{};
   if (options.standby) {

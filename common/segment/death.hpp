@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/segment/crash_layout.hpp"
 #include "common/segment/judgement.hpp"
-#include "common/segment/layout.hpp"
 
 namespace peeper::segment {
 
@@ -17,6 +17,9 @@ struct Death {
   std::uint32_t incarnation = 0;  // of the worker that died
   std::uint32_t retries = 0;      // of the message in flight, as configured
   std::uint32_t allowed_ms = 0;   // what a callback may take, as configured; where it hung
+  bool is_crash = true;           // else it ended in order
+  std::string (*name_of)(std::uint32_t pid) = nullptr;  // of a process; empty: it is gone
+  std::uint64_t at_ns = 0;        // CLOCK_REALTIME; the same, however often its recovery is begun
 };
 
 // A worker's own exit statuses; its record says the rest.

@@ -4,14 +4,17 @@
 //   page 0      Header             identity: sizes, names
 //   page 1      Control            the commit, the rings' ends, the bells
 //   page 2      CrashRecord        what a dying worker says of itself
+//   2 pages     GoneLetters        dead letters somebody has taken          (crash_layout.hpp,
+//   35 pages    history            the last crashes                          as the record)
 //   mailbox     ring of messages   daemon → worker          (a power of two bytes)
 //   replies     ring of replies    worker → daemon          (a power of two bytes)
 //   outbox      ring of messages   worker → other servers, by the daemon
+//   letters     ring of messages   that were dropped         (as large as the mailbox)
 //   heap        State and all it owns, the allocator included      (sparse, grows in steps)
 //   journal     page numbers, then page images                     (sparse, grows with the heap;
 //               moves up when state_size is raised)
 //
-// The daemon maps up to the end of the outbox, keeper and worker map everything. "Writer" names
+// The daemon maps up to the end of the letters, keeper and worker map everything. "Writer" names
 // the one process that stores a field; while no worker lives the keeper stands in for it. All
 // others read, and believe nothing before it is checked.
 #pragma once
@@ -23,7 +26,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 3;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -43,11 +46,12 @@ struct Plan {
   Extent mailbox;
   Extent replies;
   Extent outbox;
+  Extent letters;
   Extent heap;           // bytes: the limit, state_size; what is reserved is in Control
   Extent journal_index;  // one u32 a heap page
   Extent journal_pages;  // as many bytes as the heap
 };
-static_assert(sizeof(Plan) == 104);
+static_assert(sizeof(Plan) == 120);
 
 // Writer: the keeper, at creation; magic last, so a segment without it was never finished.
 struct Header {
@@ -64,7 +68,7 @@ struct Header {
   // store of its first byte: from then on the State alone says which code fits.
   char behaviour[512];
 };
-static_assert(offsetof(Header, uid) == 232 && sizeof(Header) == 880);
+static_assert(offsetof(Header, uid) == 264 && sizeof(Header) == 912);
 
 // A message of another server that was dropped. That it came must be known when it is delivered
 // again (MessageHead::stream), and what is known of that lies in the heap, where only a worker can
@@ -85,8 +89,12 @@ struct alignas(64) Slot {
   std::uint64_t reply_tail;    // end of the committed replies
   std::uint64_t outbox_tail;   // end of the committed outgoing messages
   Dropped dropped;             // carried over from commit to commit until a worker has noted it
+  std::uint64_t letter_tail;   // end of the dead letters
+  std::uint64_t letter_count;  // of those there ever were: the last one's number
+  std::uint64_t reserved[6];
 };
-static_assert(offsetof(Slot, dropped) == 32 && sizeof(Slot) == 64);
+static_assert(offsetof(Slot, dropped) == 32 && offsetof(Slot, letter_tail) == 64);
+static_assert(sizeof(Slot) == 128);
 
 enum class Channel : std::uint32_t {
   kNone = 0,
@@ -194,6 +202,16 @@ struct OutboxEnds {
   alignas(64) Atomic64 head;  // writer: the daemon; all before it has reached its receiver
 };
 
+// Writer of all: whoever drops a message, in the transaction that does so.
+struct LetterEnds {
+  alignas(64) Atomic64 tail;  // a copy of the committed slot's
+  // All before has made room for others. It moves before the commit that needs the room, so that
+  // what is overwritten is none any more. Where nothing else is left it may be beyond the tail, at
+  // the ring's next beginning.
+  Atomic64 head;
+  Atomic64 lost;              // letters that had to make room, and nobody had taken
+};
+
 struct Control {
   alignas(64) Atomic64 committed;  // the one 8-byte store. Writer: the worker
   Slot slot[2];
@@ -203,47 +221,26 @@ struct Control {
   MailboxEnds mailbox;
   ReplyEnds replies;
   OutboxEnds outbox;
+  LetterEnds letters;
   alignas(64) Tries tries[8];  // by Channel; only of those whose messages are judged
 };
-static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 192);
-static_assert(offsetof(Control, journal) == 256 && offsetof(Control, worker) == 320);
-static_assert(offsetof(Control, mailbox) == 384 && offsetof(Control, replies) == 512);
-static_assert(offsetof(Control, outbox) == 640 && offsetof(Control, tries) == 768);
-static_assert(sizeof(Control) == 896 && sizeof(Control) <= kPageBytes);
+static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 320);
+static_assert(offsetof(Control, journal) == 384 && offsetof(Control, worker) == 448);
+static_assert(offsetof(Control, mailbox) == 512 && offsetof(Control, replies) == 640);
+static_assert(offsetof(Control, outbox) == 768 && offsetof(Control, letters) == 896);
+static_assert(offsetof(Control, tries) == 960);
+static_assert(sizeof(Control) == 1088 && sizeof(Control) <= kPageBytes);
 static_assert(sizeof Control::tries == 8 * sizeof(Tries) &&
               static_cast<std::uint32_t>(Channel::kTimeout) < 8);
-
-enum class CrashKind : std::uint32_t {
-  kNone = 0,
-  kSignal = 1,     // signal, code, address
-  kException = 2,  // text
-  kRefused = 3,    // text: this worker cannot run at all; starting it again would not help
-};
-
-// What the address of a SIGSEGV tells beside itself.
-enum class FaultHint : std::uint32_t {
-  kNone = 0,
-  kStackOverflow = 1,
-  kHeapWrite = 2,  // a write to the heap that no running message may make
-};
-
-// Writer: the worker, as it dies; `incarnation` last. Every field is checked by its readers.
-struct CrashRecord {
-  Atomic32 incarnation;  // whose record this is
-  CrashKind kind;
-  std::int32_t signal;
-  std::int32_t code;      // si_code
-  std::uint64_t address;  // si_addr
-  FaultHint hint;
-  std::uint32_t text_bytes;
-  char text[512];
-};
-static_assert(sizeof(CrashRecord) == 544);
 
 inline constexpr std::size_t kHeaderOffset = 0;
 inline constexpr std::size_t kControlOffset = kPageBytes;
 inline constexpr std::size_t kCrashOffset = 2 * kPageBytes;
-inline constexpr std::size_t kRingsOffset = 3 * kPageBytes;
+inline constexpr std::size_t kGonePages = 2;
+inline constexpr std::size_t kGoneOffset = 3 * kPageBytes;
+inline constexpr std::size_t kHistoryPages = 35;
+inline constexpr std::size_t kHistoryOffset = kGoneOffset + kGonePages * kPageBytes;
+inline constexpr std::size_t kRingsOffset = kHistoryOffset + kHistoryPages * kPageBytes;
 
 // --- Records of the rings ------------------------------------------------------------------------
 // Positions count bytes since the segment was made and never wrap; a record lies at position modulo
@@ -277,7 +274,7 @@ struct MessageHead {
   std::uint32_t epoch;
   std::uint32_t strings;
   std::uint32_t flags;
-  std::uint32_t reserved;
+  std::uint32_t pid;  // of the client, when it connected; 0: of another server, or not known
 };
 static_assert(sizeof(MessageHead) == 48);
 

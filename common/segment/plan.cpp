@@ -29,6 +29,7 @@ Plan lay_out(PlanSizes sizes) {
   plan.mailbox = take(ring);
   plan.replies = take(ring);
   plan.outbox = take(outbox_bytes(ring));
+  plan.letters = take(ring);
   plan.heap = take(heap);
   plan.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
   plan.journal_pages = take(heap);

@@ -6,6 +6,8 @@
 
 #include "common/limits.hpp"
 #include "common/resp/writer.hpp"
+#include "common/segment/dead_letters.hpp"
+#include "common/segment/history.hpp"
 #include "common/segment/message.hpp"
 #include "common/segment/transaction.hpp"
 
@@ -38,6 +40,9 @@ Result<RolledBack> roll_back(const Segment& segment) {
   if (!ends_are_sane(control.outbox.head.load(std::memory_order_acquire), slot.outbox_tail,
                      segment.outbox().bytes()))
     return damaged(segment, "the outbox's ends contradict each other");
+  if (!letter_ends_are_sane(control.letters.head.load(std::memory_order_acquire),
+                            slot.letter_tail, segment.letters().bytes()))
+    return damaged(segment, "the dead letters' ends contradict each other");
   const std::uint64_t reserved = control.worker.heap_reserved.load(std::memory_order_acquire);
   if (reserved > segment.heap().size() || reserved % kPageBytes != 0)
     return damaged(segment, "more heap is reserved than there is");
@@ -114,27 +119,76 @@ Result<void> answer_with_error(const Segment& segment, Transaction& transaction,
   return {};
 }
 
+// Incarnation of the worker that died. The segment knows it where nobody saw.
+std::uint32_t worker_of(const Segment& segment, const Death& death) {
+  return death.observed == Observed::kNobodySaw
+             ? segment.control().worker.incarnation.load(std::memory_order_acquire)
+             : death.incarnation;
+}
+
+CrashReport report_of(const Segment& segment, const Death& death) {
+  const std::uint32_t incarnation = worker_of(segment, death);
+  return incarnation == 0 ? CrashReport{} : read_crash(segment.crash(), incarnation);
+}
+
+// A worker that has run terminate after an exception has dropped the message itself, in the last
+// transaction that it committed.
+Flight already_dropped(const Segment& segment, const Death& death) {
+  Flight flight;
+  const Control& control = segment.control();
+  const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
+  auto letters = read_letters(segment, control.slot[sequence & 1].letter_count);
+  if (letters.empty() || letters[0].sequence != sequence ||
+      letters[0].incarnation != worker_of(segment, death))
+    return flight;
+  flight.channel = letters[0].channel;
+  flight.verdict = Verdict::kDrop;
+  flight.attempt = control.in_flight.attempt;
+  flight.name = printable(letters[0].strings.front(), 64);
+  const std::vector<std::string_view> strings{letters[0].strings.begin(),
+                                              letters[0].strings.end()};
+  std::vector<std::byte> body(record_bytes<MessageHead>(strings) - sizeof(MessageHead));
+  write_strings(body.data(), strings);
+  flight.take(letters[0].message, body);
+  return flight;
+}
+
 }  // namespace
 
 Result<Settled> settle(const Segment& segment, const Death& death) {
   Control& control = segment.control();
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
   InFlight& flying = control.in_flight;
+  const CrashReport report = report_of(segment, death);
   Settled settled;
-  settled.cause = describe(death, read_crash(segment.crash(), death.incarnation));
-  if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) return settled;
+  settled.cause = describe(death, report);
+  Flight flight;
+  const auto remember = [&] { settled.crash = remember_crash(segment, death, report, flight); };
+  if (flying.sequence.load(std::memory_order_acquire) != sequence + 1) {
+    flight = already_dropped(segment, death);
+    remember();
+    return settled;
+  }
 
+  flight.channel = flying.channel;
+  flight.attempt = flying.attempt;
   const bool is_kept = is_kept_in_heap(flying.channel);
   constexpr auto kDrop = static_cast<std::uint32_t>(Verdict::kDrop);
   // Judged before, and no worker has come to carry it out: who died since died of something else.
-  if (is_kept && flying.verdict.load(std::memory_order_acquire) == kDrop) return settled;
+  if (is_kept && flying.verdict.load(std::memory_order_acquire) == kDrop) {
+    flight = {};
+    remember();
+    return settled;
+  }
   settled.verdict = judge(flying.channel, flying.attempt, death.observed, death.retries);
-  if (settled.verdict == Verdict::kNothing) return settled;
-  if (is_kept) {
+  flight.verdict = settled.verdict;
+  if (settled.verdict == Verdict::kNothing || is_kept) {
     settled.message = name_of(flying.channel);
+    flight.name = settled.message.empty() ? word_for(flying.channel) : settled.message;
+    remember();
     if (settled.verdict == Verdict::kDrop)
       flying.verdict.store(kDrop, std::memory_order_release);
-    else
+    else if (settled.verdict == Verdict::kRunAgain)
       run_again(flying);
     return settled;
   }
@@ -150,6 +204,11 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   });
   if (!readable) return damaged(segment, "the message in flight is malformed");
   if (found.head.type == MessageType::kAnswer) settled.message = "answer";
+  flight.name = settled.message;
+  flight.take(found.head, found.body);
+  if (death.name_of != nullptr && found.head.pid != 0)
+    flight.sender = printable(death.name_of(found.head.pid), sizeof CrashEntry::sender);
+  remember();
   if (settled.verdict != Verdict::kDrop) {
     run_again(flying);
     return settled;
@@ -162,6 +221,11 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   if (!answered) return answered.error();
   if (found.head.stream != 0)
     transaction.set_dropped({found.head.stream, found.head.number, answered_call(found.head), 0});
+  // What sys asks is nothing to keep.
+  if (found.head.type != MessageType::kGetState)
+    transaction.add_letter({death.at_ns, worker_of(segment, death), flying.channel,
+                            settled.cause, flight.sender},
+                           found.head, found.body);
   transaction.commit(found.position + found.head.bytes);
   return settled;
 }

@@ -28,10 +28,12 @@ struct Settled {
   Verdict verdict = Verdict::kNothing;
   std::string message;  // name of the message in flight, printable
   std::string cause;    // see describe()
+  std::uint64_t crash = 0;  // see remember_crash()
 };
-// Step two, after roll_back(). Dropping is a transaction of its own: the mailbox moves on, the
-// caller's -CRASHED is in the replies, and a message of another server is left to the next worker,
-// to be remembered: all or nothing. Fails with EAGAIN while the replies have no
+// Step two, after roll_back(). Writes a crash into the history, once. Dropping is a transaction of
+// its own: the mailbox moves on, the message is a dead letter, the caller's -CRASHED is in the
+// replies, and a message of another server is left to the next worker, to be remembered: all or
+// nothing. Fails with EAGAIN while the replies have no
 // room: call again once the daemon has drained some.
 [[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death);
 

@@ -209,6 +209,7 @@ Result<void> Segment::attach(View view) {
   mailbox_ = {at<std::byte>(p.mailbox.offset), p.mailbox.bytes};
   replies_ = {at<std::byte>(p.replies.offset), p.replies.bytes};
   outbox_ = {at<std::byte>(p.outbox.offset), p.outbox.bytes};
+  letters_ = {at<std::byte>(p.letters.offset), p.letters.bytes};
   if (view == View::kWhole) {
     heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), p.heap.bytes / kPageBytes};

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "common/result.hpp"
+#include "common/segment/crash_layout.hpp"
 #include "common/segment/layout.hpp"
 #include "common/segment/ring.hpp"
 #include "common/segment/segment_id.hpp"
@@ -33,13 +34,13 @@ struct Wanted {
 enum class Role { kKeeper, kWorker };
 
 enum class View {
-  kRings,  // up to the end of the outbox: the daemon
+  kRings,  // up to the end of the dead letters: the daemon
   kWhole,  // keeper and worker
 };
 
 // What core dumps of a process show of its segment, beside header, control and crash record.
 enum class CoreDump {
-  kWithoutState,  // neither messages nor heap nor journal
+  kWithoutState,  // neither messages, nor those of crashes, nor heap, nor journal
   kWithState,     // all that has memory, if the process's coredump_filter admits shared files
 };
 
@@ -95,9 +96,14 @@ class Segment {
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] Control& control() const { return *at<Control>(kControlOffset); }
   [[nodiscard]] CrashRecord& crash() const { return *at<CrashRecord>(kCrashOffset); }
+  [[nodiscard]] GoneLetters& gone() const { return *at<GoneLetters>(kGoneOffset); }
+  [[nodiscard]] std::span<CrashEntry> history() const {
+    return {at<CrashEntry>(kHistoryOffset), kMostCrashes};
+  }
   [[nodiscard]] const Ring& mailbox() const { return mailbox_; }
   [[nodiscard]] const Ring& replies() const { return replies_; }
   [[nodiscard]] const Ring& outbox() const { return outbox_; }
+  [[nodiscard]] const Ring& letters() const { return letters_; }
   // Empty with View::kRings.
   [[nodiscard]] std::span<std::byte> heap() const { return heap_; }
   [[nodiscard]] std::span<std::uint32_t> journal_index() const { return journal_index_; }
@@ -136,6 +142,7 @@ class Segment {
   Ring mailbox_;
   Ring replies_;
   Ring outbox_;
+  Ring letters_;
   std::span<std::byte> heap_;
   std::span<std::uint32_t> journal_index_;
   std::byte* journal_pages_ = nullptr;

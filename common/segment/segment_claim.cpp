@@ -72,10 +72,11 @@ Result<void> Segment::keep_mapping_private() const {
   auto* start = static_cast<std::byte*>(region_.get_address());
   if (::madvise(start, region_.get_size(), MADV_DONTFORK) != 0)
     return system_failure("cannot keep segment " + id_.path() + " from children", errno);
-  if (::madvise(start + kRingsOffset, region_.get_size() - kRingsOffset, MADV_DONTDUMP) != 0)
+  constexpr std::size_t kPrivate = kGoneOffset;  // from here on
+  if (::madvise(start + kPrivate, region_.get_size() - kPrivate, MADV_DONTDUMP) != 0)
     return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
   if (kept_private_ == CoreDump::kWithState) {
-    ::madvise(start + kRingsOffset, plan_.heap.offset - kRingsOffset, MADV_DODUMP);
+    ::madvise(start + kPrivate, plan_.heap.offset - kPrivate, MADV_DODUMP);
     if (!heap_.empty()) dump_reserved(0, control().worker.heap_reserved.load());
   }
   return {};
@@ -99,7 +100,7 @@ bool Segment::forbid_commits() const noexcept {
 bool Segment::forbid_writes() const noexcept {
   auto* begin = static_cast<std::byte*>(region_.get_address());
   return ::mprotect(begin, kCrashOffset, PROT_READ) == 0 &&
-         ::mprotect(begin + kRingsOffset, region_.get_size() - kRingsOffset, PROT_READ) == 0;
+         ::mprotect(begin + kGoneOffset, region_.get_size() - kGoneOffset, PROT_READ) == 0;
 }
 
 void Segment::release_claim() const noexcept {

@@ -14,6 +14,7 @@
 
 #include <optional>
 
+#include "common/segment/dead_letters.hpp"
 #include "common/segment/journal.hpp"
 #include "common/segment/judgement.hpp"
 #include "common/segment/message.hpp"
@@ -37,7 +38,12 @@ class Transaction {
         outbox_tail_(control_.slot[sequence_ & 1].outbox_tail),
         new_outbox_tail_(outbox_tail_),
         dropped_(control_.slot[sequence_ & 1].dropped),
-        new_dropped_(dropped_) {}
+        new_dropped_(dropped_),
+        letters_(letter_ring(segment)),
+        letter_tail_(control_.slot[sequence_ & 1].letter_tail),
+        new_letter_tail_(letter_tail_),
+        letter_count_(control_.slot[sequence_ & 1].letter_count),
+        new_letter_count_(letter_count_) {}
 
   // Of the last commit.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
@@ -122,6 +128,23 @@ class Transaction {
   // or, with {}, it has been noted.
   void set_dropped(const Dropped& dropped) { new_dropped_ = dropped; }
 
+  // What the running transaction drops goes to the dead letters with it. `body`: of its record.
+  void add_letter(const Dying& dying, const MessageHead& message,
+                  std::span<const std::byte> body) {
+    const std::uint64_t tail = next_letter_at(letters_, new_letter_tail_);
+    LetterHead head{};
+    head.number = new_letter_count_ + 1;
+    head.at_ns = dying.at_ns;
+    head.sequence = sequence_ + 1;
+    head.incarnation = dying.incarnation;
+    head.channel = dying.channel;
+    dying.sender.copy(head.sender, sizeof head.sender);
+    const std::uint64_t end = write_letter(letters_, tail, head, dying.cause, message, body);
+    if (end == tail) return;
+    new_letter_tail_ = end;
+    new_letter_count_ = head.number;
+  }
+
   // `mailbox_head`: after this message; mailbox_head() if the transaction took none.
   void commit(std::uint64_t mailbox_head) {
     const std::uint64_t running = sequence_ + 1;
@@ -131,6 +154,8 @@ class Transaction {
     slot.reply_tail = new_reply_tail_;
     slot.outbox_tail = new_outbox_tail_;
     slot.dropped = new_dropped_;
+    slot.letter_tail = new_letter_tail_;
+    slot.letter_count = new_letter_count_;
     compiler_fence();
     control_.committed.store(running, std::memory_order_release);  // COMMIT
     compiler_fence();
@@ -139,6 +164,8 @@ class Transaction {
     reply_tail_ = new_reply_tail_;
     outbox_tail_ = new_outbox_tail_;
     dropped_ = new_dropped_;
+    letter_tail_ = new_letter_tail_;
+    letter_count_ = new_letter_count_;
     publish(control_);
   }
 
@@ -149,6 +176,7 @@ class Transaction {
     control.mailbox.head.store(slot.mailbox_head, std::memory_order_release);
     control.replies.tail.store(slot.reply_tail, std::memory_order_release);
     control.outbox.tail.store(slot.outbox_tail, std::memory_order_release);
+    control.letters.tail.store(slot.letter_tail, std::memory_order_release);
   }
 
  private:
@@ -169,6 +197,8 @@ class Transaction {
     new_reply_tail_ = reply_tail_;
     new_outbox_tail_ = outbox_tail_;
     new_dropped_ = dropped_;
+    new_letter_tail_ = letter_tail_;
+    new_letter_count_ = letter_count_;
   }
 
   Control& control_;
@@ -183,6 +213,11 @@ class Transaction {
   std::uint64_t new_outbox_tail_;
   Dropped dropped_;
   Dropped new_dropped_;
+  LetterRing letters_;
+  std::uint64_t letter_tail_;
+  std::uint64_t new_letter_tail_;
+  std::uint64_t letter_count_;
+  std::uint64_t new_letter_count_;
 };
 
 }  // namespace peeper::segment

@@ -7,7 +7,9 @@
 
 #include "common/client/client.hpp"
 #include "common/limits.hpp"
+#include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/symbolize.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -18,12 +20,22 @@ constexpr milliseconds kGrace{1000};
 // The old worker may have to start first, then end, then the new one starts.
 constexpr int kUpgradeSteps = 3;
 
+// Of one crash, with its backtrace?
+bool is_show(const Options& options) {
+  return options.verb == Verb::kCrashes && options.words.size() == 3;
+}
+
 std::string render(const Options& options, const resp::Reply& reply, Target target) {
   if (options.json) return render_json(reply) + "\n";
   switch (options.verb) {
     case Verb::kList: return render_children(reply, target);
     case Verb::kStatus:
     case Verb::kStatistics: return render_fields(reply, target);
+    case Verb::kCrashes: return is_show(options) ? render_crash(reply, target)
+                                                 : render_crashes(reply, target);
+    case Verb::kDeadLetters:
+      if (options.words.at(0) == "list") return render_letters(reply, target);
+      return render_fields(reply, target);
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
@@ -86,6 +98,12 @@ Command bare_command(const Options& options) {
     case Verb::kTrace: return question_of(options, {"SYS", "TRACE"}, Repeat::kSafe);
     case Verb::kSuspend: return question_of(options, {"SYS", "SUSPEND"}, Repeat::kSafe);
     case Verb::kResume: return question_of(options, {"SYS", "RESUME"}, Repeat::kSafe);
+    case Verb::kCrashes: return question_of(options, {"SYS", "CRASHES"}, Repeat::kSafe);
+    case Verb::kDeadLetters:
+      return question_of(options, {"SYS", "DEADLETTERS"},
+                         options.words.at(0) == "list" || options.words.at(0) == "show"
+                             ? Repeat::kSafe
+                             : Repeat::kNever);
     // Twice may kill two, or change what was changed.
     case Verb::kKill: return question_of(options, {"SYS", "KILL"}, Repeat::kNever);
     case Verb::kUpgrade: return upgrade_of(options);
@@ -146,8 +164,9 @@ Output run(const Options& options, Targets targets) {
     if (!stopped) return output_for(options, stopped.error(), FailedWhen::kAsking, targets);
     if (stopped->is_error()) return output_for(options, *stopped, targets);
   }
-  const Result<resp::Reply> reply = client->run(wire_command(options));
+  Result<resp::Reply> reply = client->run(wire_command(options));
   if (!reply) return output_for(options, reply.error(), FailedWhen::kAsking, targets);
+  if (is_show(options)) add_symbols(*reply);
   return output_for(options, *reply, targets);
 }
 

@@ -42,6 +42,8 @@ struct Fields {
   std::string signal;
   std::string path;
   std::string on_or_off;
+  std::string action;
+  std::string number;
   std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
 };
 
@@ -153,6 +155,49 @@ void add_upgrade(CLI::App& app, Fields& fields) {
                    "new one to start (default 5000)");
 }
 
+void add_crashes(CLI::App& app, Fields& fields) {
+  CLI::App* crashes =
+      add_verb(app, fields, Verb::kCrashes, "crashes",
+               "List the last crashes, or show one with its backtrace",
+               "PLACE is how often the same place has crashed. Names and lines of the backtrace\n"
+               "come from addr2line, which is in the package binutils.\n"
+               "Example: peeper crashes\n"
+               "         peeper crashes counter show 3");
+  crashes->add_option("SERVER", fields.server, "only of this server")->type_name("");
+  CLI::IsMember show({"show"});
+  show.description("");
+  crashes->add_option("show", fields.action, "one crash, with all there is")
+      ->check(show)
+      ->type_name("");
+  crashes->add_option("N", fields.number, "its number")->type_name("");
+  crashes->parse_complete_callback([&fields] {
+    if (!fields.action.empty() && fields.number.empty())
+      throw CLI::ValidationError("crashes SERVER show", "needs the crash's number N");
+  });
+  CLI::App* letters =
+      add_verb(app, fields, Verb::kDeadLetters, "deadletters",
+               "List, show, retry or drop the messages whose worker died of them",
+               "retry puts the message into the mailbox again; nobody gets its reply.\n"
+               "Example: peeper deadletters list counter\n"
+               "         peeper deadletters retry counter 2\n"
+               "         peeper deadletters drop counter all");
+  CLI::IsMember actions({"list", "show", "retry", "drop"});
+  actions.description("");
+  letters->add_option("list|show|retry|drop", fields.action, "what to do")
+      ->required()
+      ->check(actions)
+      ->type_name("");
+  add_word(letters, "SERVER", fields.server, "the server's name");
+  letters->add_option("N", fields.number, "the letter's number; to drop, also \"all\"")
+      ->type_name("");
+  letters->parse_complete_callback([&fields] {
+    if ((fields.action == "list") != fields.number.empty())
+      throw CLI::ValidationError("deadletters " + fields.action,
+                                 fields.number.empty() ? "needs the letter's number N"
+                                                       : "takes no number");
+  });
+}
+
 void add_supervision(CLI::App& app, Fields& fields) {
   const auto add = [&](Verb verb, const char* name, const char* text, const char* more) {
     CLI::App* command = add_verb(app, fields, verb, name, text, more);
@@ -223,6 +268,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_inspection(app, fields);
   add_debugging(app, fields);
   add_upgrade(app, fields);
+  add_crashes(app, fields);
   add_supervision(app, fields);
   add_suspension(app, fields);
   add_trials(app, fields);
@@ -298,6 +344,14 @@ Options options_of(Fields&& fields) {
       options.words = {fields.server};
       if (!fields.process.empty()) options.words.push_back(fields.process);
       if (!fields.signal.empty()) options.words.push_back(fields.signal);
+      break;
+    case Verb::kCrashes:
+      if (!fields.server.empty()) options.words = {fields.server};
+      if (!fields.action.empty()) options.words.insert(options.words.end(), {"SHOW", fields.number});
+      break;
+    case Verb::kDeadLetters:
+      options.words = {fields.action, fields.server};
+      if (!fields.number.empty()) options.words.push_back(fields.number);
       break;
     case Verb::kList:
     case Verb::kReload:

@@ -11,7 +11,7 @@ namespace peeper::cli {
 
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
-  kKill, kPing, kStart, kStop, kRestart, kReload
+  kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters
 };
 
 struct Options {
@@ -27,7 +27,8 @@ struct Options {
   bool retry = true;
   // The message's token; empty: one is made.
   std::string token;
-  // What follows the command: server, message, arguments; server, process, signal; server, path.
+  // What follows the command: server, message, arguments; server, process, signal; server, path;
+  // server, "show", number; what to do, server, number.
   std::vector<std::string> words;
 };
 

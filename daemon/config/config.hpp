@@ -156,6 +156,9 @@ struct ServerSection {
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;
   std::uint32_t retries = 3;  // with OnCrash::kRetry
+  // A program that is told of each crash; empty: none. A relative path is relative to the
+  // configuration file's directory.
+  std::string on_crash_exec;
   std::vector<LoopStep> on_crash_loop{LoopStep::kDrop, LoopStep::kDown};
   [[nodiscard]] bool does(LoopStep step) const {
     return std::ranges::find(on_crash_loop, step) != on_crash_loop.end();

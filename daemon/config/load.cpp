@@ -141,6 +141,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_duration("shutdown", parse_shutdown, server.shutdown);
   section.read_count("standby", {0, kMostStandbys}, server.standby);
   section.read_word("on_crash", server.on_crash);
+  section.read_text("on_crash_exec", parse_program, server.on_crash_exec);
   section.read_count("retries", {1, limits::kMostRetries}, server.retries);
   read_on_crash_loop(section, server.on_crash_loop);
   section.read_duration("callback_timeout", parse_watchdog, server.callback_timeout,

@@ -252,6 +252,11 @@ Result<std::string> parse_behaviour(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_program(std::string_view text) {
+  if (auto failure = refuse_path("the path of a program", text, kPathBytes)) return *failure;
+  return std::string(text);
+}
+
 Result<std::string> parse_listener(std::string_view text) {
   constexpr std::string_view what = "the name of a listener, or a path to its .so";
   if (auto failure = refuse_path(what, text, kPathBytes)) return *failure;

@@ -45,6 +45,7 @@ namespace peeper::config {
 [[nodiscard]] Result<std::filesystem::path> parse_socket_path(std::string_view text);
 // A name or a path; whether there is such a file is behaviour_path.hpp's question.
 [[nodiscard]] Result<std::string> parse_behaviour(std::string_view text);
+[[nodiscard]] Result<std::string> parse_program(std::string_view text);
 [[nodiscard]] Result<std::string> parse_listener(std::string_view text);
 
 // In quotes, shortened, with bytes that a terminal might obey shown as '?'.

@@ -57,7 +57,7 @@ bool holds_something(const segment::Segment& segment, std::uint64_t offset) {
   const auto is_in = [&](segment::Extent part, std::uint64_t bytes) {
     return offset >= part.offset && offset < part.offset + bytes;
   };
-  return (offset >= segment::kRingsOffset && offset < plan.heap.offset) ||
+  return (offset >= segment::kGoneOffset && offset < plan.heap.offset) ||
          is_in(plan.heap, reserved) || is_in(plan.journal_pages, reserved) ||
          is_in(plan.journal_index, reserved / segment::kPageBytes * sizeof(std::uint32_t));
 }
@@ -82,7 +82,7 @@ void check_private(const Instance& peeperd, std::string_view server, int pid,
     for (std::uint64_t at = mapping.offset; at < mapping.offset + mapping.bytes;
          at += segment::kPageBytes) {
       const bool is_asked_for = dump == Dump::kAllThereIs && holds_something(*segment, at);
-      if (mapping.has("dd") != (at >= segment::kRingsOffset && !is_asked_for)) ++wrong;
+      if (mapping.has("dd") != (at >= segment::kGoneOffset && !is_asked_for)) ++wrong;
     }
     CHECK(wrong == 0);
     seen += mapping.bytes;

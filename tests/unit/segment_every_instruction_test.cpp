@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/segment/dead_letters.hpp"
+#include "common/segment/history.hpp"
 #include "segment_fixture.hpp"
 #include "stepper.hpp"
 
@@ -59,6 +61,14 @@ constexpr test::Origin kServer{9, 5};
 bool notes(const Segment& segment, test::Origin origin) {
   const Dropped& dropped = segment.control().slot[segment.control().committed.load() & 1].dropped;
   return dropped.stream == origin.stream && dropped.number == origin.number;
+}
+
+// The message is a dead letter, whole and once, if it was dropped, and else it is none.
+bool is_letter(const Segment& segment, bool dropped) {
+  const auto letters = read_letters(segment);
+  return dropped ? letters.size() == 1 && letters[0].strings == Strings{"first"} &&
+                       letters[0].message.request == 7
+                 : letters.empty();
 }
 
 // What the caller, client or server, is told.
@@ -124,7 +134,10 @@ Tally kill_message_everywhere(Order order, test::Origin origin) {
                                 crashed.segment.control().mailbox.head.load() ==
                                     next.mailbox_head();
         ++(committed ? tally.after : tally.before);
-        if (!same || !is_told || !is_noted || !right_next) ++tally.wrong;
+        const bool is_kept = is_letter(crashed.segment, dropped);
+        const bool is_recorded = read_history(crashed.segment).size() == 1;
+        if (!same || !is_told || !is_noted || !right_next || !is_kept || !is_recorded)
+          ++tally.wrong;
       });
   return tally;
 }
@@ -212,7 +225,9 @@ void kill_recovery_everywhere(test::Origin origin) {
             std::memcmp(again.segment.heap().data(), before.data(), before.size()) == 0 &&
             told(again.segment, origin) ==
                 Strings{"-CRASHED server: SIGSEGV in 'first'\r\n"} &&
-            notes(again.segment, origin) && again.segment.control().committed.load() == 1;
+            notes(again.segment, origin) && again.segment.control().committed.load() == 1 &&
+            is_letter(again.segment, true) && read_history(again.segment).size() == 1 &&
+            read_history(again.segment)[0].name == "first";
         if (!good) ++wrong;
       });
   MESSAGE("instructions: " << steps);

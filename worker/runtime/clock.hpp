@@ -13,6 +13,14 @@ inline std::uint64_t now_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// For people: nothing is decided by it.
+inline std::uint64_t wall_clock_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 // `ns` from now; what is beyond the clock's range never comes.
 inline std::uint64_t ns_from_now(std::uint64_t ns) {
   const std::uint64_t now = now_ns();

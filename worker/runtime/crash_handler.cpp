@@ -19,6 +19,7 @@
 #include "common/launch.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/journal.hpp"
+#include "worker/runtime/backtrace.hpp"
 
 namespace peeper::worker {
 namespace {
@@ -51,6 +52,17 @@ std::uint64_t stack_pointer(const void* context) {
   return machine.sp;
 #else
   return 0;
+#endif
+}
+
+Interrupted interrupted(const void* context) {
+  [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return {static_cast<std::uintptr_t>(machine.gregs[REG_RIP]), stack_pointer(context)};
+#elif defined(__aarch64__)
+  return {machine.pc, machine.sp};
+#else
+  return {0, 0};
 #endif
 }
 
@@ -153,6 +165,8 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
     record->hint = hint_of(signal, info, context);
     record->text_bytes = 0;
     complete(segment::CrashKind::kSignal);
+    // A fault in here ends the process at once, with the record as it is: the signal is blocked.
+    capture_backtrace(record->backtrace, interrupted(context));
     let_the_next_begin(end);
   }
   die_of(signal, info, context);
@@ -167,6 +181,8 @@ void install_crash_handler(const segment::Segment& segment, std::uint32_t incarn
   own_bell = bell;
   own_pid = ::getpid();
   record->incarnation.store(0, std::memory_order_relaxed);
+  record->backtrace.frames.store(0, std::memory_order_relaxed);
+  prepare_backtraces();
   heap = segment.heap();
   heap_reserved = &segment.control().worker.heap_reserved;
 
@@ -195,6 +211,7 @@ void die(segment::CrashKind kind, std::string_view text) {
   std::memcpy(record->text, text.data(), bytes);
   record->text_bytes = static_cast<std::uint32_t>(bytes);
   record->signal = 0;
+  write_thrown(record->backtrace);
   complete(kind);
   let_the_next_begin(end);
   ::_exit(kind == segment::CrashKind::kRefused ? segment::kExitRefused : segment::kExitException);

@@ -5,8 +5,8 @@
 // the first of those that crash at once.
 //
 // What dies on the callback thread gives up the segment before the kernel has torn down its memory:
-// it makes all of it but the record read-only, completes the record, gives its claim back, rings
-// the daemon's bell. In this order, so that killed or stopped between any two of these it is either
+// it makes all of it but the record read-only, completes the record, adds the backtrace, gives its
+// claim back, rings the daemon's bell. In this order, so that killed or stopped between any two of these it is either
 // a process that still holds its claim, or one that can't write. Not if the behaviour holds
 // descriptors of its own (crash_handler.cpp says why), and not at a SIGKILL: then the claim goes
 // with the process.

@@ -10,6 +10,7 @@
 #include "common/resp/writer.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/futex.hpp"
+#include "worker/runtime/backtrace.hpp"
 #include "worker/runtime/clock.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/stop_signals.hpp"
@@ -156,6 +157,7 @@ void Runtime::terminate() {
 }
 
 void Runtime::fail(std::string text) {
+  keep_thrown();
   if (terminate_after(text) && !running_.name.empty()) text += " in '" + running_.name + "'";
   die(segment::CrashKind::kException, text);
 }
@@ -175,6 +177,7 @@ bool Runtime::terminate_after(const std::string& text) {
   try {
     behaviour_.terminate(object_, heap_.state(), {text.data(), text.size()});
     const bool again = control_.in_flight.attempt <= options_.retries;
+    const segment::Dying dying{wall_clock_ns(), options_.incarnation, channel, text, {}};
     if (again) {
       running_.mailbox_head = transaction_.mailbox_head();
     } else if (channel == Channel::kMailbox) {
@@ -183,8 +186,10 @@ bool Runtime::terminate_after(const std::string& text) {
                                     running_.name + "'");
       services_.answer(running_.from, value);
       if (running_.if_dropped.stream != 0) note_dropped(running_.if_dropped);
+      if (running_.message.type != segment::MessageType::kGetState)
+        transaction_.add_letter(dying, running_.message, running_.body);
     } else {
-      drop_kept(channel, running_.position);
+      drop_kept(channel, running_.position, dying);
     }
   } catch (...) {
     return false;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <span>
 #include <vector>
 
 #include "common/segment/segment.hpp"
@@ -111,8 +112,9 @@ class Runtime {
   void apply_then();
   std::string_view first_reply(const Tokens::Entry& entry);
   [[nodiscard]] PageGuard::Access access_of(const segment::MessageHead& head);
-  // Takes out of the heap what was to run there.
-  void drop_kept(segment::Channel channel, std::uint64_t number);
+  // Takes out of the heap what was to run there; a timer's message becomes a dead letter.
+  void drop_kept(segment::Channel channel, std::uint64_t number, segment::Dying dying);
+  void keep_as_letter(const Timer& timer, const segment::Dying& dying);
   // Notes a message of another server that is dropped as one that came.
   void note_dropped(const segment::Dropped& message);
 
@@ -150,6 +152,8 @@ class Runtime {
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
     segment::Dropped if_dropped{};   // of a message of another server
+    segment::MessageHead message{};  // of the mailbox
+    std::span<const std::byte> body;
     abi::From from{};
     std::string name;  // keeps its memory
   };

@@ -55,6 +55,8 @@ void Runtime::handle(const Message& message) {
 
   begin(Channel::kMailbox, message.position, Access::kReadsOnly);
   running_.mailbox_head = message.position + head.bytes;
+  running_.message = head;
+  running_.body = message.body;
   running_.if_dropped = {head.stream, head.number, segment::answered_call(head), 0};
   if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
     running_.from = {head.request, head.stream, head.epoch, 0};

@@ -2,8 +2,12 @@
 // handle_start.
 #include <algorithm>
 #include <new>
+#include <string_view>
+#include <vector>
 
+#include "common/segment/history.hpp"
 #include "common/segment/judgement.hpp"
+#include "common/segment/message.hpp"
 #include "peeper/allocator.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
@@ -84,7 +88,18 @@ void Runtime::change_code(const abi::CodeChange& change) {
 // new when it is delivered again. It shares a transaction with the first code that runs: a worker
 // that dies in there leaves the same to do again, and new code has changed nothing.
 void Runtime::settle_last() {
-  if (is_judged()) drop_kept(control_.in_flight.channel, control_.in_flight.position);
+  if (is_judged()) {
+    segment::Dying dying{};
+    dying.channel = control_.in_flight.channel;
+    const auto history = segment::read_history(segment_);
+    if (!history.empty()) {
+      const segment::Crash& last = history.back();
+      dying.at_ns = last.at_ns;
+      dying.incarnation = last.incarnation;
+      dying.cause = last.text;
+    }
+    drop_kept(dying.channel, control_.in_flight.position, dying);
+  }
   const segment::Dropped dropped = transaction_.dropped();
   if (dropped.stream != 0) {
     try {
@@ -120,14 +135,16 @@ void Runtime::note_dropped(const segment::Dropped& message) {
   last = std::max(last, message.number);
 }
 
-void Runtime::drop_kept(Channel channel, std::uint64_t number) {
+void Runtime::drop_kept(Channel channel, std::uint64_t number, segment::Dying dying) {
   Durable& kept = services_.change();
   switch (channel) {
     case Channel::kContinue:
       if (!kept.continues.empty() && kept.continues.front().number == number)
         kept.continues.pop_front();
       return;
-    case Channel::kTimer: kept.timers.take(number); return;
+    case Channel::kTimer:
+      if (const auto timer = kept.timers.take(number)) keep_as_letter(*timer, dying);
+      return;
     case Channel::kTimeout: kept.timeout_at = 0; return;
     case Channel::kNone:
     case Channel::kInit:
@@ -137,6 +154,19 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number) {
     case Channel::kCodeChange:
     case Channel::kSystem: return;
   }
+}
+
+// Those of calls say only that there was no answer.
+void Runtime::keep_as_letter(const Timer& timer, const segment::Dying& dying) {
+  if (timer.kind != Timer::Kind::kMessage) return;
+  const std::vector<std::string_view> strings{timer.strings.begin(), timer.strings.end()};
+  segment::MessageHead head{};
+  head.bytes = static_cast<std::uint32_t>(segment::record_bytes<segment::MessageHead>(strings));
+  head.type = segment::MessageType::kInfo;
+  head.strings = static_cast<std::uint32_t>(strings.size());
+  std::vector<std::byte> body(head.bytes - sizeof head);
+  segment::write_strings(body.data(), strings);
+  transaction_.add_letter(dying, head, body);
 }
 
 void Runtime::handle_start() {
