@@ -38,7 +38,7 @@ struct ToKeeper {
   std::uint32_t allowed_ms;   // callback_timeout, where the worker hung
   std::uint64_t at_ns;        // CLOCK_REALTIME, when the daemon heard of it
   std::uint32_t is_crash;     // 0: the worker ended in order
-  std::uint32_t reserved;
+  std::uint32_t begin_anew;   // 1: the State is given up, the next worker runs init
 };
 static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 40);
 

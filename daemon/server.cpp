@@ -50,7 +50,8 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              .supervisor = {section_.strategy, section_.max_restarts, section_.max_seconds,
                             section_.auto_shutdown},
              .retry = section_.retry_delay,
-             .asks = false}),
+             .asks = false,
+             .may_begin_anew = section_.does(config::LoopStep::kInit)}),
       control_(loop),
       bell_(loop, make_bell()),
       keeper_timer_(loop),
@@ -124,6 +125,11 @@ void Server::act(Action action) {
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
       last_death_.request = launch::Request::kRecover;
       last_death_.retries = section_.most_retries();
+      last_death_.begin_anew = life_.begins_anew ? 1 : 0;
+      if (life_.begins_anew)
+        spdlog::error("server {}: workers keep dying with nothing handled in between; its state is "
+                      "given up and init begins anew, as on_crash_loop says",
+                      name());
       if (last_death_.observed == static_cast<std::uint32_t>(segment::Observed::kNobodySaw)) {
         last_death_.is_crash = 1;  // if there was one, which the segment knows
         if (last_death_.at_ns == 0) last_death_.at_ns = wall_clock_ns();
@@ -164,7 +170,7 @@ void Server::act(Action action) {
                                           .allowed_ms = 0,
                                           .at_ns = 0,
                                           .is_crash = 0,
-                                          .reserved = 0});
+                                          .begin_anew = 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);

@@ -275,6 +275,14 @@ class Server : public Receiver {
 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;
+  // Committed when the worker was launched, to see at its end whether it got anywhere.
+  struct Progress {
+    std::uint64_t sequence = 0;
+    std::uint64_t mailbox_head = 0;
+  };
+  Progress at_launch_;
+  [[nodiscard]] Progress progress() const;
+  [[nodiscard]] bool has_progressed() const;
   launch::ToKeeper last_death_{};  // what the next recovery is told
   bool last_end_was_normal_ = false;
   bool ended_normally_ = false;  // the last worker of one that is down

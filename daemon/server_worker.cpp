@@ -50,6 +50,7 @@ LaunchSpec Server::worker_spec() {
 
 void Server::launch_worker() {
   ++incarnation_;
+  at_launch_ = progress();
   if (watchdog_) watchdog_->forget();
   rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                      std::memory_order_release);

@@ -56,6 +56,20 @@ bool Server::has_stopped() const {
          status.phase.load(std::memory_order_acquire) == segment::Phase::kStopped;
 }
 
+Server::Progress Server::progress() const {
+  const segment::Control& control = rings_->segment().control();
+  const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
+  return {sequence, control.slot[sequence & 1].mailbox_head};
+}
+
+// init and handle_start are no progress. One that ran timers only has made some if it is more
+// than those two.
+bool Server::has_progressed() const {
+  if (!rings_) return false;
+  const Progress now = progress();
+  return now.mailbox_head != at_launch_.mailbox_head || now.sequence > at_launch_.sequence + 2;
+}
+
 void Server::on_worker_end(int wait_status) {
   disarm(worker_timer_);
   drain();
@@ -76,9 +90,12 @@ void Server::on_worker_end(int wait_status) {
                          : 0,
       .at_ns = wall_clock_ns(),
       .is_crash = normal ? 0U : 1U,
-      .reserved = 0};
+      .begin_anew = 0};
   forget_suspension();
-  happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
+  happen({.type = EventType::kWorkerDied,
+          .normal = normal,
+          .committed = has_new_code_committed(),
+          .progressed = has_progressed()});
 }
 
 }  // namespace peeper::daemon

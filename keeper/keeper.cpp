@@ -169,6 +169,7 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
     return settled.has_value() || settled.error().system_error != EAGAIN;
   });
   if (!in_time || !settled) return settled.error();
+  if (request.begin_anew != 0) segment::begin_anew(segment_);
   segment_.control().worker.may_start.store(static_cast<std::uint32_t>(daemon_),
                                             std::memory_order_release);
   segment_.release(Role::kWorker);

@@ -91,7 +91,8 @@ struct alignas(64) Slot {
   Dropped dropped;             // carried over from commit to commit until a worker has noted it
   std::uint64_t letter_tail;   // end of the dead letters
   std::uint64_t letter_count;  // of those there ever were: the last one's number
-  std::uint64_t reserved[6];
+  std::uint64_t begin_anew;    // 1: the next worker makes the heap anew and runs init, by request
+  std::uint64_t reserved[5];
 };
 static_assert(offsetof(Slot, dropped) == 32 && offsetof(Slot, letter_tail) == 64);
 static_assert(sizeof(Slot) == 128);

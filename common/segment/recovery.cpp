@@ -230,4 +230,13 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   return settled;
 }
 
+void begin_anew(const Segment& segment) {
+  Transaction transaction{segment};
+  // Without a commit there is no State yet.
+  if (transaction.sequence() == 0 || transaction.begins_anew()) return;
+  transaction.begin_drop();
+  transaction.set_begin_anew(true);
+  transaction.commit(transaction.mailbox_head());
+}
+
 }  // namespace peeper::segment

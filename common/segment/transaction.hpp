@@ -39,6 +39,8 @@ class Transaction {
         new_outbox_tail_(outbox_tail_),
         dropped_(control_.slot[sequence_ & 1].dropped),
         new_dropped_(dropped_),
+        begins_anew_(control_.slot[sequence_ & 1].begin_anew != 0),
+        will_begin_anew_(begins_anew_),
         letters_(letter_ring(segment)),
         letter_tail_(control_.slot[sequence_ & 1].letter_tail),
         new_letter_tail_(letter_tail_),
@@ -51,6 +53,9 @@ class Transaction {
   [[nodiscard]] std::uint64_t reply_tail() const { return reply_tail_; }
   [[nodiscard]] std::uint64_t outbox_tail() const { return outbox_tail_; }
   [[nodiscard]] const Dropped& dropped() const { return dropped_; }
+
+  // The State that is there isn't to be used any more.
+  [[nodiscard]] bool begins_anew() const { return begins_anew_; }
 
   [[nodiscard]] Journal& journal() { return journal_; }
 
@@ -127,6 +132,8 @@ class Transaction {
   // The running transaction drops this message, and leaves it to a worker to note that in the heap;
   // or, with {}, it has been noted.
   void set_dropped(const Dropped& dropped) { new_dropped_ = dropped; }
+  // The running transaction gives the State up; or, with false, has made another.
+  void set_begin_anew(bool anew) { will_begin_anew_ = anew; }
 
   // What the running transaction drops goes to the dead letters with it. `body`: of its record.
   void add_letter(const Dying& dying, const MessageHead& message,
@@ -154,6 +161,7 @@ class Transaction {
     slot.reply_tail = new_reply_tail_;
     slot.outbox_tail = new_outbox_tail_;
     slot.dropped = new_dropped_;
+    slot.begin_anew = will_begin_anew_ ? 1 : 0;
     slot.letter_tail = new_letter_tail_;
     slot.letter_count = new_letter_count_;
     compiler_fence();
@@ -164,6 +172,7 @@ class Transaction {
     reply_tail_ = new_reply_tail_;
     outbox_tail_ = new_outbox_tail_;
     dropped_ = new_dropped_;
+    begins_anew_ = will_begin_anew_;
     letter_tail_ = new_letter_tail_;
     letter_count_ = new_letter_count_;
     publish(control_);
@@ -197,6 +206,7 @@ class Transaction {
     new_reply_tail_ = reply_tail_;
     new_outbox_tail_ = outbox_tail_;
     new_dropped_ = dropped_;
+    will_begin_anew_ = begins_anew_;
     new_letter_tail_ = letter_tail_;
     new_letter_count_ = letter_count_;
   }
@@ -213,6 +223,8 @@ class Transaction {
   std::uint64_t new_outbox_tail_;
   Dropped dropped_;
   Dropped new_dropped_;
+  bool begins_anew_;
+  bool will_begin_anew_;
   LetterRing letters_;
   std::uint64_t letter_tail_;
   std::uint64_t new_letter_tail_;

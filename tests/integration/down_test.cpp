@@ -161,3 +161,43 @@ TEST_CASE("children are added, refused, deleted, and found again with their stat
   CHECK(talk({"SUPERVISOR", "WHICH_CHILDREN", "counter"}).starts_with("-NOSERVER"));
   peeperd.stop();
 }
+
+TEST_CASE("on_crash_loop: without drop the message that crashes stays, and no other overtakes it") {
+  Instance peeperd{crashing("on_crash_loop = [\"down\"]\nretry_delay = \"never\"\n"
+                            "when_down = \"queue\"\n")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "counter", "inc"}) == "1");
+  CHECK(talk({"CAST", "counter", "segv"}) == "OK");
+  CHECK(talk({"CAST", "counter", "inc"}) == "OK");
+  for (int i = 0; i < 3; ++i) {
+    peeperd.await([&] { return peeperd.text_fact("counter", "state") == "down"; });
+    CHECK(peeperd.fact("counter", "mailbox") == 2);
+    CHECK(talk({"SUPERVISOR", "RESTART_CHILD", "counter"}) == "OK");
+    peeperd.await([&] { return peeperd.fact("counter", "crashes") == i + 2; });
+  }
+  peeperd.stop();
+}
+
+TEST_CASE("on_crash_loop: init begins anew if it is allowed, and what waits is handled after it") {
+  Instance peeperd{"[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\nstate = \"5\"\n"
+                   "state_size = \"1MiB\"\nmax_restarts = 1\n"
+                   "on_crash_loop = [\"drop\", \"init\", \"down\"]\n"};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "counter", "inc"}) == "6");
+  // That it handled a message is progress, so that this crash doesn't count for a loop.
+  CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
+  talk.send({"CALL", "counter", "segv"});
+  talk.send({"CALL", "counter", "segv"});
+  talk.send({"CALL", "counter", "inc"});
+  CHECK(talk.receive().starts_with("-CRASHED"));
+  CHECK(talk.receive().starts_with("-CRASHED"));
+  CHECK(talk.receive() == "6");  // of 5, as at the beginning
+  CHECK(peeperd.log().find("init begins anew, as on_crash_loop says") != std::string::npos);
+  // It is there after all three have died.
+  peeperd.kill_all_three("counter");
+  peeperd.start();
+  CHECK(peeperd.talk()({"CALL", "counter", "inc"}) == "7");
+  peeperd.stop();
+}

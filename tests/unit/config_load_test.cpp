@@ -128,6 +128,10 @@ TEST_CASE("every key of a server is read") {
   CHECK(good_server("retry_delay = \"2s..1m\"").retry_delay == RetryDelay{2s, 60s});
   CHECK(good_server("retry_delay = \"2s\"").retry_delay == RetryDelay{2s, 2s});
   CHECK_FALSE(good_server("retry_delay = \"never\"").retry_delay.first.has_value());
+  CHECK(good_server("on_crash_loop = [\"init\", \"down\"]").on_crash_loop ==
+        std::vector{LoopStep::kInit, LoopStep::kDown});
+  CHECK(mentions(refused("on_crash_loop = [\"down\", \"init\"]"), "expected steps in the order"));
+  CHECK(mentions(refused("on_crash_loop = [\"drop\"]"), "of which only \"down\" must be there"));
   CHECK(good_server("when_down = \"queue\"").when_down == WhenDown::kQueue);
   CHECK(good_server("state = \"7\"").state == InitArguments{false, {"7"}});
   CHECK(good_server("state = {b = \"2\", a = \"1\"}").state ==

@@ -49,7 +49,8 @@ LifePolicy policy(Strategy strategy = Strategy::kOneForOne, std::uint32_t max_re
   return {.restart = restart,
           .supervisor = {strategy, max_restarts, std::chrono::seconds{5}, auto_shutdown},
           .retry = {1s, 5min},
-          .asks = false};
+          .asks = false,
+                    .may_begin_anew = false};
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ Lifecycle life_with(config::Restart restart, std::uint32_t max_restarts = 3) {
                     .supervisor = {config::Strategy::kOneForOne, max_restarts, 5s,
                                    config::AutoShutdown::kAnySignificant},
                     .retry = {std::nullopt, {}},
-                    .asks = false}};
+                    .asks = false,
+                    .may_begin_anew = false}};
 }
 
 std::vector<Action> after(Lifecycle& life, Event event, Instant now = kStartOfTime) {

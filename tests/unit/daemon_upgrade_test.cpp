@@ -29,7 +29,8 @@ struct Server {
       : life{{.restart = restart,
               .supervisor = {config::Strategy::kOneForOne, 0, 5s, config::AutoShutdown::kNever},
               .retry = {std::nullopt, {}},
-              .asks = false}} {
+              .asks = false,
+                    .may_begin_anew = false}} {
     REQUIRE(on({kStart}) == Do{Action::kLaunchKeeper});
     REQUIRE(on({kKeeperAttached}) == Do{Action::kAskRecovery});
     REQUIRE(on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
@@ -111,7 +112,8 @@ TEST_CASE("new code that has committed has no way back: its death is one as any 
                   .supervisor = {config::Strategy::kOneForOne, 1, 5s,
                                  config::AutoShutdown::kNever},
                   .retry = {std::nullopt, {}},
-                  .asks = false}};
+                  .asks = false,
+                    .may_begin_anew = false}};
   Server server;
   server.life.supervisor.change_policy({.max_restarts = 1});
   server.start_new_code();

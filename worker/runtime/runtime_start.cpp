@@ -24,7 +24,7 @@ void Runtime::start(const InitArguments& arguments) {
   peeper::detail::attach(&host);  // for the runtime's own containers
   behaviour_.attach(&host);       // the behaviour's shared object has its own
   object_ = barrier([&] { return behaviour_.create(); });
-  if (transaction_.sequence() == 0)
+  if (transaction_.sequence() == 0 || transaction_.begins_anew())
     first_start(arguments);
   else
     adopt_state();
@@ -45,6 +45,7 @@ void Runtime::first_start(const InitArguments& arguments) {
     heap_.fingerprint() = fingerprint_of(behaviour_.state);
     const abi::Sink sink = fresh_sink();
     behaviour_.init(object_, state, values.data(), values.size(), arguments.named, &sink);
+    transaction_.set_begin_anew(false);
     apply_then();
   });
   commit(transaction_.mailbox_head());
