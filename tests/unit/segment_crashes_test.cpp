@@ -231,6 +231,7 @@ TEST_CASE("more dead letters than there are places for marks push the oldest out
     (void)recover(made.segment, death_of(i));
   }
   const auto letters = read_letters(made.segment);
+  REQUIRE_FALSE(letters.empty());
   CHECK(letters.size() <= kMostLetters);
   CHECK(letters.back().number == kMostLetters + 3);
   mark_gone(made.segment, letters.front().number);
