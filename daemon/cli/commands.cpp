@@ -41,6 +41,8 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kSend:
     case Verb::kState:
     case Verb::kTrace:
+    case Verb::kSuspend:
+    case Verb::kResume:
     case Verb::kUpgrade:
     case Verb::kKill:
     case Verb::kStart:
@@ -94,6 +96,8 @@ Command bare_command(const Options& options) {
     case Verb::kStatus: return question_of(options, {"SYS", "GET_STATUS"}, Repeat::kSafe);
     case Verb::kStatistics: return question_of(options, {"SYS", "STATISTICS"}, Repeat::kSafe);
     case Verb::kTrace: return question_of(options, {"SYS", "TRACE"}, Repeat::kSafe);
+    case Verb::kSuspend: return question_of(options, {"SYS", "SUSPEND"}, Repeat::kSafe);
+    case Verb::kResume: return question_of(options, {"SYS", "RESUME"}, Repeat::kSafe);
     case Verb::kCrashes: return question_of(options, {"SYS", "CRASHES"}, Repeat::kSafe);
     case Verb::kDeadLetters:
       return question_of(options, {"SYS", "DEADLETTERS"},

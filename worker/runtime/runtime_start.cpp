@@ -151,7 +151,8 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number, segment::Dying dy
     case Channel::kMailbox:
     case Channel::kTerminate:
     case Channel::kStart:
-    case Channel::kCodeChange: return;
+    case Channel::kCodeChange:
+    case Channel::kSystem: return;
   }
 }
 
