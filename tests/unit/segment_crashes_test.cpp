@@ -1,5 +1,5 @@
-// The history of crashes and the dead letters: what is kept, how much, in which order, and that nobody
-// believes garbage.
+// The history of crashes and the dead letters: what is kept, how much, in which order, and that
+// nobody believes garbage.
 #include <doctest/doctest.h>
 
 #include <algorithm>
