@@ -67,11 +67,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); }),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
-  if (!section_.on_crash_exec.empty())
-    crash_exec_.emplace(loop_, name(),
-                        CrashExec::Programs{programs_.crash_exec,
-                                            programs_.behaviours.config_directory /
-                                                section_.on_crash_exec});
+  prepare_crash_exec();
 }
 
 Server::~Server() = default;
@@ -162,15 +158,7 @@ void Server::act(Action action) {
       return;
     case Action::kStopKeeper:
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper(launch::ToKeeper{.request = launch::Request::kStop,
-                                          .observed = 0,
-                                          .wait_status = 0,
-                                          .incarnation = 0,
-                                          .retries = 0,
-                                          .allowed_ms = 0,
-                                          .at_ns = 0,
-                                          .is_crash = 0,
-                                          .begin_anew = 0});
+      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0, 0, 0, 0, 0});
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);

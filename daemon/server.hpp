@@ -205,6 +205,7 @@ class Server : public Receiver {
   void end_upgrade(Action how);
   [[nodiscard]] bool has_new_code_committed() const;
   [[nodiscard]] std::string undone_text(const Upgrade& upgrade) const;
+  void prepare_crash_exec();
   void tell_of_crash(std::uint64_t number);
   [[nodiscard]] std::optional<segment::Letter> find_letter(std::uint64_t number) const;
   [[nodiscard]] bool accepts_messages() const;

@@ -46,6 +46,14 @@ std::optional<std::string> Server::crash(std::uint64_t number) const {
                      names_in(exchange_), Detail::kAll);
 }
 
+void Server::prepare_crash_exec() {
+  if (section_.on_crash_exec.empty()) return;
+  crash_exec_.emplace(loop_, name(),
+                      CrashExec::Programs{programs_.crash_exec,
+                                          programs_.behaviours.config_directory /
+                                              section_.on_crash_exec});
+}
+
 void Server::tell_of_crash(std::uint64_t number) {
   if (number == 0 || !crash_exec_) return;
   if (const auto value = crash(number)) crash_exec_->run(*value);

@@ -74,7 +74,7 @@ TEST_CASE("a server that /dev/shm has no room for is down with a sentence, other
   Talk talk = instance.talk();
   const std::string down = talk({"CALL", "hoard", "size"});
   CAPTURE(down);
-  CHECK(down.starts_with("-DOWN hoard: no room in /dev/shm for server 'hoard': it needs 10 MiB more "
+  CHECK(down.starts_with("-DOWN hoard: no room in /dev/shm for server 'hoard': it needs 14 MiB more "
                          "and "));
   CHECK(down.find("make room there (df -h /dev/shm) or lower state_size") != std::string::npos);
   // What was taken before the room ran out is given back.

@@ -1,5 +1,5 @@
-// The history of crashes and the dead letters: what is kept, how much, in which order, and that nobody
-// believes garbage.
+// The history of crashes and the dead letters: what is kept, how much, in which order, and that
+// nobody believes garbage.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -231,6 +231,7 @@ TEST_CASE("more dead letters than there are places for marks push the oldest out
     (void)recover(made.segment, death_of(i));
   }
   const auto letters = read_letters(made.segment);
+  REQUIRE_FALSE(letters.empty());
   CHECK(letters.size() <= kMostLetters);
   CHECK(letters.back().number == kMostLetters + 3);
   mark_gone(made.segment, letters.front().number);
