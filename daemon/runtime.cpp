@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "common/limits.hpp"
+#include "daemon/descendants.hpp"
 #include "daemon/notify.hpp"
 
 namespace peeper::daemon {
@@ -49,6 +50,9 @@ Result<void> Runtime::run() {
   if (const auto opened = listener_.open(config_.daemon.socket, config_.daemon.socket_mode);
       !opened)
     return opened;
+  auto& descendants = boost::asio::use_service<Descendants>(loop_);
+  descendants.adopt(family_name(config_.daemon.instance));
+  descendants.end_leftovers({programs_.keeper, programs_.worker});
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
     spdlog::info("{}: stopping", ::strsignal(signal));
@@ -88,10 +92,11 @@ void Runtime::stop_next(std::size_t left) {
 
 void Runtime::end() {
   listener_.finish_connections();
-  // Looks often: mostly all clients are gone at once.
+  // Looks often: mostly all clients are gone at once, and what workers had started.
   const auto deadline = std::chrono::steady_clock::now() + kGrace;
   const auto look = [this, deadline](const auto& again) -> void {
-    if (facts_.connections == 0 || std::chrono::steady_clock::now() >= deadline) {
+    const bool alone = boost::asio::use_service<Descendants>(loop_).sweep();
+    if ((facts_.connections == 0 && alone) || std::chrono::steady_clock::now() >= deadline) {
       spdlog::info("peeperd has stopped; the state of its servers is kept");
       return loop_.stop();
     }

@@ -35,6 +35,7 @@ LaunchSpec Server::worker_spec() {
                    "--retries=" + std::to_string(section_.most_retries()),
                    "--dedupe-window=" + std::to_string(section_.dedupe_window)},
                   {{bell_.native_handle(), launch::kBellFd}}};
+  spec.leash_fd = launch::kLeashFd;
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
