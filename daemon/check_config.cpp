@@ -5,6 +5,9 @@
 #include <ostream>
 #include <system_error>
 #include <tuple>
+#include <vector>
+
+#include "daemon/config/process_rights.hpp"
 
 namespace peeper {
 namespace {
@@ -30,6 +33,11 @@ config::Loaded load_for_start(const Options& options, const config::SearchPath& 
     loaded.mistakes.push_back(
         {server.behaviour_place.line, server.behaviour_place.column, found.error().what});
   }
+  const auto add = [&](const std::vector<config::Mistake>& mistakes) {
+    loaded.mistakes.insert(loaded.mistakes.end(), mistakes.begin(), mistakes.end());
+  };
+  add(config::find_accounts(loaded.config.servers));
+  add(config::beyond_rights(loaded.config.servers, config::rights_of_this_process()));
   std::ranges::stable_sort(loaded.mistakes, {}, [](const config::Mistake& mistake) {
     return std::tuple(mistake.line, mistake.column);
   });

@@ -9,6 +9,7 @@
 #include "daemon/check_config.hpp"
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/instance_lock.hpp"
+#include "daemon/oom.hpp"
 #include "daemon/options.hpp"
 #include "daemon/runtime.hpp"
 
@@ -58,7 +59,8 @@ int main(int argc, char** argv) {
   if (!lock) return fail(lock.error());
 
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
-                                  path.program_directory / "peeper-worker", path};
+                                  path.program_directory / "peeper-worker", path,
+                                  daemon::be_killed_last()};
   daemon::Runtime runtime{config, libraries, programs, PEEPER_VERSION};
   if (const auto ran = runtime.run(); !ran) return fail(ran.error());
   return EXIT_SUCCESS;

@@ -9,6 +9,7 @@
 #include "common/limits.hpp"
 #include "daemon/descendants.hpp"
 #include "daemon/notify.hpp"
+#include "daemon/oom.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -53,6 +54,7 @@ Result<void> Runtime::run() {
   auto& descendants = boost::asio::use_service<Descendants>(loop_);
   descendants.adopt(family_name(config_.daemon.instance));
   descendants.end_leftovers({programs_.keeper, programs_.worker});
+  boost::asio::use_service<OomWatch>(loop_).start();
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
     spdlog::info("{}: stopping", ::strsignal(signal));

@@ -158,6 +158,8 @@ void Server::launch_keeper() {
                    "--state-bytes=" + std::to_string(section_.state_bytes),
                    "--mailbox-bytes=" + std::to_string(section_.mailbox_bytes)},
                   {{theirs.get(), launch::kControlFd}}};
+  if (const auto owner = segment_owner())
+    spec.arguments.push_back("--owner=" + std::to_string(*owner));
   auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });
   if (!child) return launch_failed(EventType::kKeeperLaunchFailed, child.error());
   keeper_ = *std::move(child);
@@ -222,7 +224,8 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
 
 // The first time, and when someone removed the segment's name and the keeper made a new one.
 bool Server::attach_rings() {
-  auto segment = segment::Segment::open({instance_, name()}, segment::View::kRings);
+  auto segment = segment::Segment::open({instance_, name(), segment_owner()},
+                                        segment::View::kRings);
   if (!segment) {
     failure_ = segment.error().what;
     spdlog::error("server {}: {}", name(), failure_);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/launch.hpp"
+#include "common/segment/judgement.hpp"
 #include "daemon/calls.hpp"
 #include "daemon/child.hpp"
 #include "daemon/config/config.hpp"
@@ -37,6 +38,7 @@ struct Programs {
   std::filesystem::path keeper;
   std::filesystem::path worker;
   config::SearchPath behaviours;
+  int own_oom_score_adj = 0;  // what peeperd was started with
 };
 
 enum class Role { kKeeper, kWorker, kStandby };
@@ -119,6 +121,11 @@ class Server : public Receiver {
   void act(Action action);
 
   void launch_keeper();
+  // Its workers' user, where that isn't ours.
+  [[nodiscard]] std::optional<uid_t> segment_owner() const {
+    const auto& account = section_.process.account;
+    return account ? std::optional<uid_t>{account->user} : std::nullopt;
+  }
   LaunchSpec worker_spec();
   void launch_worker();
   void on_worker_ready();
@@ -130,7 +137,7 @@ class Server : public Receiver {
   bool attach_rings();
   void on_keeper_exit(int wait_status);
   void on_worker_exit(std::uint32_t incarnation, int wait_status);
-  void on_worker_end(int wait_status);
+  void on_worker_end(int wait_status, segment::Observed observed);
   [[nodiscard]] std::optional<int> foretold_end() const;
   void watch_callbacks();
   void look_at_callback();

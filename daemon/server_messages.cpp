@@ -111,7 +111,7 @@ void Server::on_bell() {
   }
   if (const auto wait_status = foretold_end()) {
     departed_.push_back({incarnation_, std::move(worker_)});
-    return on_worker_end(*wait_status);
+    return on_worker_end(*wait_status, segment::Observed::kSeen);
   }
   drain();
 }

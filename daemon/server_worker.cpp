@@ -6,6 +6,7 @@
 
 #include "common/segment/judgement.hpp"
 #include "daemon/server.hpp"
+#include "daemon/worker_process.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -44,6 +45,7 @@ LaunchSpec Server::worker_spec() {
   if (section_.state.named) spec.arguments.emplace_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);
+  apply(section_.process, programs_.own_oom_score_adj, spec);
   return spec;
 }
 

@@ -71,7 +71,9 @@ void become(Plan& plan) {
   if (!set_descriptors(plan)) return;
   if (spec.leash_fd && !put_on_leash(*spec.leash_fd)) return;
   plan.step = "oom_score_adj";
-  if (spec.oom_score_adj && !set_oom_score_adj(plan.oom_score_adj)) return;
+  if (spec.oom_score_adj && !set_oom_score_adj(plan.oom_score_adj) &&
+      spec.insists_on_oom_score_adj)
+    return;
   plan.step = "nice";
   if (spec.nice && ::setpriority(PRIO_PROCESS, 0, *spec.nice) != 0) return;
   for (const ResourceLimit& limit : spec.limits) {

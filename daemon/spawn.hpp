@@ -40,6 +40,7 @@ struct LaunchSpec {
   std::vector<ResourceLimit> limits{};
   std::optional<int> nice{};
   std::optional<int> oom_score_adj{};
+  bool insists_on_oom_score_adj = false;  // else that one may fail
   std::optional<Credentials> credentials{};
   std::string working_directory{};  // empty: ours
   bool no_new_privileges = false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/limits.hpp"
+#include "daemon/config/process.hpp"
 
 namespace peeper::config {
 
@@ -65,12 +66,6 @@ struct InitArguments {
   bool operator==(const InitArguments&) const = default;
 };
 
-// Where in the file something stands, for later mistakes about it. From 1; 0 is unknown.
-struct Place {
-  int line = 0;
-  int column = 0;
-};
-
 // [daemon]
 struct DaemonSection {
   // As written: a relative path is relative to the working directory, as on any command line. At
@@ -116,6 +111,7 @@ struct ServerSection {
   CoreDump core_dump = CoreDump::kWithoutState;
   std::vector<std::string> listener{"log"};
   std::vector<DebugOption> debug;
+  ProcessSection process;
 
   Place name_place;
   Place behaviour_place;

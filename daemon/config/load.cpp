@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "common/limits.hpp"
+#include "daemon/config/load_process.hpp"
 #include "daemon/config/section.hpp"
 #include "daemon/config/toml_guard.hpp"
 #include "daemon/config/unsupported.hpp"
@@ -132,6 +133,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_word("core_dump", server.core_dump);
   read_listeners(section, server.listener);
   section.read_words("debug", server.debug);
+  read_process(section, server.process);
   refuse_unsupported(section, server, unsupported_in_server());
   section.report_unknown_keys();
   server.name_place = section.place("name");
