@@ -16,29 +16,21 @@ namespace peeper::daemon {
 Result<std::unique_ptr<Child>> Child::launch(boost::asio::io_context& loop, const LaunchSpec& spec,
                                              OnExit on_exit) {
   auto& descendants = boost::asio::use_service<Descendants>(loop);
-  UniqueFd leash;
-  UniqueFd its_end;
-  if (spec.leash_fd) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0)
-      return system_failure("no pipe to start " + spec.program, errno);
-    its_end.reset(ends[0]);
-    leash.reset(ends[1]);
-  }
   const std::string mark = descendants.next_mark();
-  const auto pid = spawn(spec, its_end.get(), mark);
+  const auto pid = spawn(spec, mark);
   if (!pid) return pid.error();
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0));
   const int end = pidfd < 0 ? -1 : ::fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
   if (end < 0) {
     const int why = errno;
+    ::kill(*pid, SIGKILL);
     ::kill(-*pid, SIGKILL);
     ::waitpid(*pid, nullptr, 0);
     if (pidfd >= 0) ::close(pidfd);
     return system_failure("cannot watch " + spec.program, why);
   }
   descendants.add(*pid, mark);
-  std::unique_ptr<Child> child{new Child(loop, *pid, pidfd, end, std::move(leash))};
+  std::unique_ptr<Child> child{new Child(loop, *pid, pidfd, end)};
   child->wait(std::move(on_exit));
   return child;
 }
@@ -49,10 +41,9 @@ struct Child::Handle : ProcessHandle {
   using ProcessHandle::ProcessHandle;
 };
 
-Child::Child(boost::asio::io_context& loop, int pid, int pidfd, int end, UniqueFd leash)
+Child::Child(boost::asio::io_context& loop, int pid, int pidfd, int end)
     : pid_(pid),
       pidfd_(pidfd),
-      leash_(std::move(leash)),
       descendants_(boost::asio::use_service<Descendants>(loop)),
       handle_(std::make_unique<Handle>(loop.get_executor(), pid, pidfd)),
       end_(loop, end) {}
@@ -60,6 +51,7 @@ Child::Child(boost::asio::io_context& loop, int pid, int pidfd, int end, UniqueF
 Child::~Child() {
   if (*exited_) return;
   *exited_ = true;  // the handler finds nobody to tell
+  signal(SIGKILL);  // it may have left its own group
   end_group();
   ::waitpid(pid(), nullptr, 0);
   descendants_.remove(pid_);

@@ -6,8 +6,7 @@
 //
 // The processes that a child has started end with it: its process group is killed before the child
 // is reaped (until then nobody else can have the group's number), and what has left the group by
-// Descendants. When this process is killed, the kernel closes the child's leash, a pipe whose
-// writing end is here, and that kills the group.
+// Descendants. When this process is killed, the group ends by its leash (leash.hpp).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -16,7 +15,6 @@
 #include <memory>
 
 #include "common/result.hpp"
-#include "common/unique_fd.hpp"
 #include "daemon/spawn.hpp"
 
 namespace peeper::daemon {
@@ -42,14 +40,13 @@ class Child {
  private:
   struct Handle;  // Boost.Process's, whose headers stay in child.cpp
 
-  Child(boost::asio::io_context& loop, int pid, int pidfd, int end, UniqueFd leash);
+  Child(boost::asio::io_context& loop, int pid, int pidfd, int end);
   void wait(OnExit on_exit);
   [[nodiscard]] bool has_ended() const;
   void end_group() const;
 
   int pid_;
   int pidfd_;  // the handle's, which closes it
-  UniqueFd leash_;
   Descendants& descendants_;
   std::unique_ptr<Handle> handle_;
   boost::asio::posix::stream_descriptor end_;  // a copy of pidfd_: readable at the end

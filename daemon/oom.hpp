@@ -52,8 +52,8 @@ class OomTally {
 
 // --- Shell ---------------------------------------------------------------------------------------
 
-// Makes this process one of the last to be killed, as far as it may. Returns the oom_score_adj it was
-// started with.
+// Makes this process one of the last to be killed, as far as it may. Returns the oom_score_adj it
+// was started with.
 int be_killed_last();
 
 // One per io_context, as a service of it. Thread: the loop's. Reads a file of /proc or /sys.

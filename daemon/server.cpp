@@ -157,7 +157,8 @@ void Server::launch_keeper() {
                    "--behaviour=" + section_.behaviour,
                    "--state-bytes=" + std::to_string(section_.state_bytes),
                    "--mailbox-bytes=" + std::to_string(section_.mailbox_bytes)},
-                  {{theirs.get(), launch::kControlFd}}};
+                  {{theirs.get(), launch::kControlFd},
+                   {leash_.writing_end(), launch::kLeashHoldFd}}};
   if (const auto owner = segment_owner())
     spec.arguments.push_back("--owner=" + std::to_string(*owner));
   auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });

@@ -24,6 +24,7 @@
 #include "daemon/config/config.hpp"
 #include "daemon/courier.hpp"
 #include "daemon/debug.hpp"
+#include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
@@ -186,6 +187,7 @@ class Server : public Receiver {
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;
   boost::asio::posix::stream_descriptor bell_;
+  const Leash leash_;
   boost::asio::steady_timer keeper_timer_;
   boost::asio::steady_timer worker_timer_;
   boost::asio::steady_timer retry_timer_;

@@ -35,7 +35,8 @@ LaunchSpec Server::worker_spec() {
                    "--library=" + library_.string(),
                    "--retries=" + std::to_string(section_.most_retries()),
                    "--dedupe-window=" + std::to_string(section_.dedupe_window)},
-                  {{bell_.native_handle(), launch::kBellFd}}};
+                  {{bell_.native_handle(), launch::kBellFd},
+                   {leash_.reading_end(), launch::kLeashFd}}};
   spec.leash_fd = launch::kLeashFd;
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +

@@ -26,15 +26,18 @@ struct Plan {
   int parent;
   int highest_target;
   std::string oom_score_adj;
+  std::string leash_path;
   // What the child was about to do; it has no other way to tell where it failed.
   const char* volatile step = "";
   volatile int error = 0;
 };
 
-// A leash: when the last writing end of this pipe is closed, the kernel kills the whole process
-// group of its reader. Before the user changes, so that it may.
-bool put_on_leash(int fd) {
-  return ::fcntl(fd, F_SETOWN, -::getpid()) == 0 && ::fcntl(fd, F_SETSIG, SIGKILL) == 0 &&
+// Whom the kernel signals belongs to the open file, so each child opens the pipe for itself. Before
+// the user changes, so that the signal may be sent to it.
+bool put_on_leash(int fd, const char* path) {
+  const int own = ::open(path, O_RDONLY | O_NONBLOCK);
+  return own >= 0 && ::dup2(own, fd) >= 0 && ::close(own) == 0 &&
+         ::fcntl(fd, F_SETOWN, -::getpid()) == 0 && ::fcntl(fd, F_SETSIG, SIGKILL) == 0 &&
          ::fcntl(fd, F_SETFL, O_RDONLY | O_ASYNC) == 0;
 }
 
@@ -69,7 +72,8 @@ void become(Plan& plan) {
   if (::setpgid(0, 0) != 0) return;
   plan.step = "its file descriptors";
   if (!set_descriptors(plan)) return;
-  if (spec.leash_fd && !put_on_leash(*spec.leash_fd)) return;
+  plan.step = "its leash";
+  if (spec.leash_fd && !put_on_leash(*spec.leash_fd, plan.leash_path.c_str())) return;
   plan.step = "oom_score_adj";
   if (spec.oom_score_adj && !set_oom_score_adj(plan.oom_score_adj) &&
       spec.insists_on_oom_score_adj)
@@ -163,18 +167,17 @@ Failure failure_of(const Plan& plan) {
 
 }  // namespace
 
-Result<pid_t> spawn(const LaunchSpec& spec, int leash, const std::string& mark) {
+Result<pid_t> spawn(const LaunchSpec& spec, const std::string& mark) {
   Plan plan{spec, arguments_of(spec), environment_for(spec, mark), {}, ::getpid(), STDERR_FILENO,
-            std::to_string(spec.oom_score_adj.value_or(0)), "", 0};
-  std::vector<std::pair<int, int>> wanted = spec.inherited;
-  if (spec.leash_fd) wanted.emplace_back(leash, *spec.leash_fd);
-  for (const auto& [source, target] : wanted)
+            std::to_string(spec.oom_score_adj.value_or(0)),
+            "/proc/self/fd/" + std::to_string(spec.leash_fd.value_or(-1)), "", 0};
+  for (const auto& [source, target] : spec.inherited)
     plan.highest_target = std::max(plan.highest_target, target);
   const auto close_copies = [&] {
     for (const auto& [copy, target] : plan.inherited) ::close(copy);
   };
   // Sources are moved above all targets first, so that no dup2 hits one.
-  for (const auto& [source, target] : wanted) {
+  for (const auto& [source, target] : spec.inherited) {
     const int copy = ::fcntl(source, F_DUPFD_CLOEXEC, plan.highest_target + 1);
     if (copy < 0) {
       const int why = errno;

@@ -34,7 +34,7 @@ struct LaunchSpec {
   std::string program;                         // absolute path
   std::vector<std::string> arguments;          // without the program's name
   std::vector<std::pair<int, int>> inherited;  // our descriptor, the child's; others are closed
-  // The child's descriptor for its leash (see Child); none: it has no leash.
+  // The one of the child's that is the reading end of its leash (leash.hpp); none: it has none.
   std::optional<int> leash_fd{};
   std::vector<std::string> environment{};  // "NAME=value", beside and over our own
   std::vector<ResourceLimit> limits{};
@@ -49,7 +49,7 @@ struct LaunchSpec {
 // Returns the pid. Failures name the program and the step that failed.
 // The child gets SIGKILL when this process dies, a process group of its own (a terminal's Ctrl-C is
 // for the daemon alone), default signal handlers, /dev/null as its input.
-// `leash`: the reading end of a pipe, for spec.leash_fd. `mark`: one more "NAME=value".
-[[nodiscard]] Result<pid_t> spawn(const LaunchSpec& spec, int leash, const std::string& mark);
+// `mark`: one more "NAME=value".
+[[nodiscard]] Result<pid_t> spawn(const LaunchSpec& spec, const std::string& mark);
 
 }  // namespace peeper::daemon

@@ -40,8 +40,6 @@ std::optional<Account> find_account(const std::string& user) {
   return Account{entry->pw_uid, entry->pw_gid, groups_of(*entry), entry->pw_name, entry->pw_dir};
 }
 
-constexpr const char* kAsRoot = ", and peeperd does not run as root";
-
 // The first thing that stands against it.
 void check(const ProcessSection& process, const Rights& rights, std::vector<Mistake>& mistakes) {
   const auto refuse = [&](Place place, std::string text) {
@@ -49,19 +47,20 @@ void check(const ProcessSection& process, const Rights& rights, std::vector<Mist
   };
   const bool as_root = process.account ? process.account->user == 0 : rights.is_root;
   if (!process.user.empty() && !rights.is_root)
-    refuse(process.user_place, std::string("user: only root may run workers as another user") +
-                                   kAsRoot + "; leave it out");
+    refuse(process.user_place, "user: only root may run workers as another user, and peeperd does "
+                               "not run as root; leave it out");
   if (process.limits.processes && as_root)
     refuse(process.processes_place,
-           "processes: the kernel counts processes for each user, and root may have any number; set "
-           "'user' to one that this server has for itself");
+           "processes: the kernel counts processes for each user, and root may have any number; "
+           "set 'user' to one that this server has for itself");
   if (process.limits.nofile && *process.limits.nofile > rights.most_files &&
       !rights.may_raise_limits)
     refuse(process.nofile_place, "nofile: peeperd itself may have no more than " +
                                      std::to_string(rights.most_files) +
                                      " open files (ulimit -Hn); raise that first");
   if (process.nice && *process.nice < 0 && !rights.may_raise_priority)
-    refuse(process.nice_place, std::string("nice: less than 0 takes CAP_SYS_NICE") + kAsRoot);
+    refuse(process.nice_place,
+           "nice: less than 0 takes the capability CAP_SYS_NICE, which peeperd doesn't have");
   if (process.sandbox.read_only && rights.landlock_version == 0)
     refuse(process.sandbox_place,
            "sandbox: a read-only file system takes Landlock, which this kernel doesn't have or has "

@@ -25,7 +25,7 @@ struct Rights {
 [[nodiscard]] std::vector<Mistake> beyond_rights(const std::vector<ServerSection>& servers,
                                                  const Rights& rights);
 
-// Looks each `user` up, which may block, and notes its account. A user that isn't there is a mistake.
+// Looks each `user` up, which may block, and notes its account. One that isn't there is a mistake.
 [[nodiscard]] std::vector<Mistake> find_accounts(std::vector<ServerSection>& servers);
 
 }  // namespace peeper::config

@@ -95,7 +95,7 @@ bool mentions(const std::string& text, std::string_view part) {
 
 }  // namespace
 
-TEST_CASE("limits, nice, oom_score_adj, environment and directory are those of worker and standby") {
+TEST_CASE("limits, niceness, environment and directory are those of worker and standby") {
   Instance peeperd{config("nice = 5\noom_score_adj = 300\nworking_directory = \"/usr\"\n"
                           "environment = {COLOUR = \"red green\", HOME = \"/nowhere\"}\n"
                           "[server.limits]\nnofile = 50\ncpu = \"1h\"")};
