@@ -33,11 +33,8 @@ config::Loaded load_for_start(const Options& options, const config::SearchPath& 
     loaded.mistakes.push_back(
         {server.behaviour_place.line, server.behaviour_place.column, found.error().what});
   }
-  const auto add = [&](const std::vector<config::Mistake>& mistakes) {
-    loaded.mistakes.insert(loaded.mistakes.end(), mistakes.begin(), mistakes.end());
-  };
-  add(config::find_accounts(loaded.config.servers));
-  add(config::beyond_rights(loaded.config.servers, config::rights_of_this_process()));
+  const std::vector<config::Mistake> unable = config::settle_processes(loaded.config.servers);
+  loaded.mistakes.insert(loaded.mistakes.end(), unable.begin(), unable.end());
   std::ranges::stable_sort(loaded.mistakes, {}, [](const config::Mistake& mistake) {
     return std::tuple(mistake.line, mistake.column);
   });

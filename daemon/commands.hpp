@@ -16,6 +16,7 @@
 #include "daemon/servers.hpp"
 #include "daemon/session.hpp"
 #include "daemon/subscriptions.hpp"
+#include "daemon/supervision_tree.hpp"
 
 namespace peeper::daemon {
 
@@ -42,6 +43,13 @@ class Commands {
   Commands(Servers& servers, Subscriptions& subscriptions, DaemonFacts& facts,
            std::string used = {})
       : servers_(servers), subscriptions_(subscriptions), facts_(facts), used_(std::move(used)) {}
+
+  // Before the first command: whom SUPERVISOR asks. `reload` reads the configuration again.
+  void supervise(SupervisionTree& tree, std::function<void(ReplyTarget)> reload) {
+    tree_ = &tree;
+    reload_ = std::move(reload);
+  }
+  void use(std::string server) { used_ = std::move(server); }
 
   using Arguments = std::span<const std::string_view>;
   // `deadline_start`: when the command was first tried; the timeout of a call counts from then.
@@ -85,6 +93,9 @@ class Commands {
   Outcome run_call(Session& session, std::string_view server, const Message& message,
                    Instant deadline);
   Outcome run_oneway(Session& session, Arguments arguments, segment::MessageType type);
+  void start_child(Session& session, std::string_view toml);
+  void which_children(Session& session, const std::string& group);
+  void count_children(Session& session, const std::string& group);
   Outcome sys_get_state(Session& session, Arguments arguments, Instant start);
   Outcome sys_get_status(Session& session, Arguments arguments);
   Outcome sys_kill(Session& session, Arguments arguments);
@@ -96,7 +107,9 @@ class Commands {
   Servers& servers_;
   Subscriptions& subscriptions_;
   DaemonFacts& facts_;
-  const std::string used_;
+  std::string used_;
+  SupervisionTree* tree_ = nullptr;
+  std::function<void(ReplyTarget)> reload_;
 };
 
 }  // namespace peeper::daemon

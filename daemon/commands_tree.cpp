@@ -2,21 +2,15 @@
 #include "common/limits.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/config/load.hpp"
+#include "daemon/config/process_rights.hpp"
+#include "daemon/config/words.hpp"
 
 namespace peeper::daemon {
 
 using segment::MessageType;
 
 namespace {
-
-std::string_view word(config::Restart restart) {
-  switch (restart) {
-    case config::Restart::kPermanent: return "permanent";
-    case config::Restart::kTransient: return "transient";
-    case config::Restart::kTemporary: return "temporary";
-  }
-  return "";
-}
 
 MapValue child_map(Server& server, const Server::Facts& facts) {
   MapValue map;
@@ -30,21 +24,84 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
       .boolean("in_message", facts.in_message)
       .text("behaviour", server.behaviour())
-      .text("restart", word(server.section().restart));
+      .text("restart", config::to_word(server.section().restart))
+      .boolean("significant", server.section().significant)
+      .text("group", server.section().group);
+  return map;
+}
+
+// The same words, as far as they mean something.
+MapValue group_map(const SupervisionTree::Child& group) {
+  MapValue map;
+  map.text("group_name", group.name)
+      .text("state", group.state)
+      .text("strategy", config::to_word(group.strategy))
+      .text("restart", config::to_word(group.restart))
+      .boolean("significant", group.significant)
+      .text("group", group.group);
   return map;
 }
 
 }  // namespace
 
-Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
-  if (!same_word(arguments[1], "WHICH_CHILDREN") || arguments.size() != 2) {
-    session.reply(usage("SUPERVISOR WHICH_CHILDREN"));
-    return Outcome::kDone;
-  }
+void Commands::which_children(Session& session, const std::string& group) {
+  const std::vector<SupervisionTree::Child> children = tree_->which_children(group);
   std::string value;
-  resp::append_array(value, servers_.all().size());
-  for (const auto& server : servers_.all()) value += child_map(*server, server->facts()).take();
+  resp::append_array(value, children.size());
+  for (const SupervisionTree::Child& child : children)
+    value += child.server == nullptr ? group_map(child).take()
+                                     : child_map(*child.server, child.server->facts()).take();
   session.reply(value);
+}
+
+void Commands::count_children(Session& session, const std::string& group) {
+  const SupervisionTree::Counts counts = tree_->count_children(group);
+  session.reply(MapValue{}
+                    .number("specs", static_cast<std::int64_t>(counts.specs))
+                    .number("active", static_cast<std::int64_t>(counts.active))
+                    .number("supervisors", static_cast<std::int64_t>(counts.supervisors))
+                    .number("workers", static_cast<std::int64_t>(counts.workers))
+                    .take());
+}
+
+void Commands::start_child(Session& session, std::string_view toml) {
+  config::Loaded loaded = config::parse_child(toml, tree_->config());
+  if (loaded.mistakes.empty())
+    loaded.mistakes = config::settle_processes(loaded.config.servers);
+  if (loaded.mistakes.empty())
+    return tree_->start_child(loaded.config.servers.back(), session.reserve_reply());
+  std::string all;
+  for (const config::Mistake& mistake : loaded.mistakes)
+    all += (all.empty() ? "" : "; ") + config::describe("START_CHILD", mistake);
+  session.reply(error_value("BADARG " + all));
+}
+
+Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
+  const std::string_view verb = arguments[1];
+  const std::string name{arguments.size() == 3 ? arguments[2] : std::string_view{}};
+  const bool is_question = same_word(verb, "WHICH_CHILDREN") || same_word(verb, "COUNT_CHILDREN");
+  if (is_question && arguments.size() <= 3) {
+    if (!name.empty() && !tree_->has_group(name))
+      session.reply(error_value("NOSERVER there is no group " + daemon::quoted(name)));
+    else if (same_word(verb, "WHICH_CHILDREN"))
+      which_children(session, name);
+    else
+      count_children(session, name);
+  } else if (same_word(verb, "START_CHILD") && arguments.size() == 3) {
+    start_child(session, arguments[2]);
+  } else if (same_word(verb, "TERMINATE_CHILD") && arguments.size() == 3) {
+    tree_->terminate_child(name, session.reserve_reply());
+  } else if (same_word(verb, "RESTART_CHILD") && arguments.size() == 3) {
+    tree_->restart_child(name, session.reserve_reply());
+  } else if (same_word(verb, "DELETE_CHILD") && arguments.size() == 3) {
+    tree_->delete_child(name, session.reserve_reply());
+  } else if (same_word(verb, "RELOAD") && arguments.size() == 2) {
+    reload_(session.reserve_reply());
+  } else {
+    session.reply(usage("SUPERVISOR WHICH_CHILDREN [group] | COUNT_CHILDREN [group] | "
+                        "START_CHILD toml | TERMINATE_CHILD name | RESTART_CHILD name | "
+                        "DELETE_CHILD name | RELOAD"));
+  }
   return Outcome::kDone;
 }
 
@@ -98,7 +155,8 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
       .number("mailbox_size", static_cast<std::int64_t>(section.mailbox_bytes))
       .text("segment", segment::SegmentId{facts_.instance, server->name()}.path())
       .text("last_crash", facts.last_crash)
-      .text("down", facts.state == "down" ? server->down_text() : "");
+      .text("down", facts.state == "down" ? server->down_text() : "")
+      .number_or_null("comes_back_in_ms", facts.comes_back_in ? facts.comes_back_in->count() : 0);
   session.reply(map.take());
   return Outcome::kDone;
 }

@@ -5,86 +5,138 @@
 namespace peeper::daemon {
 namespace {
 
+constexpr std::size_t kKeeperChild = 0;
+constexpr std::size_t kWorkerChild = 1;
+// So long without a death, and the pauses begin anew.
+constexpr std::chrono::minutes kHealthy{1};
+
+bool is_wanted(const Lifecycle& life) {
+  return life.goal == Goal::kRun || life.goal == Goal::kHold;
+}
+
 void go_down(Lifecycle& life, DownReason reason) {
-  if (life.goal != Goal::kRun) return;
+  if (!is_wanted(life)) return;
   life.goal = Goal::kDown;
   life.down_reason = reason;
   life.announced = false;
+  life.coming_back = false;
+  life.renews_worker = false;
+  life.renews_keeper = false;
 }
 
-void count_restart(Lifecycle& life, Instant now) {
-  if (life.goal == Goal::kRun && !life.intensity.allows_restart(now))
-    go_down(life, DownReason::kIntensity);
+// OTP's supervisor that isn't told to shut itself down lives on when a child has ended: the keeper
+// stays, as long as it can.
+bool keeps_keeper(const Lifecycle& life) {
+  return life.goal == Goal::kDown && life.down_reason == DownReason::kEnded &&
+         life.policy.supervisor.auto_shutdown == config::AutoShutdown::kNever;
 }
 
-// While the server shall run: the next thing that is missing.
-void advance_to_run(Lifecycle& life, Actions& actions) {
-  if (life.pausing) return;
-  if (life.keeper == KeeperStage::kNone) {
-    life.keeper = KeeperStage::kStarting;
-    life.ending_keeper = false;
-    actions.push_back(Action::kLaunchKeeper);
-  } else if (life.keeper == KeeperStage::kIdle && life.worker == WorkerStage::kNone) {
-    if (!life.recovered) {
-      life.keeper = KeeperStage::kRecovering;
-      actions.push_back(Action::kAskRecovery);
-    } else {
-      life.worker = WorkerStage::kStarting;
-      life.recovered = false;
-      life.ending_worker = false;
-      if (life.upgrade == UpgradeStage::kHandedOver) {
-        life.upgrade = UpgradeStage::kStarting;
-        actions.push_back(Action::kLaunchUpgraded);
-      } else {
-        actions.push_back(Action::kLaunchWorker);
-      }
-    }
+void count_restart(Lifecycle& life, std::size_t child, Instant now) {
+  if (!is_wanted(life) && !keeps_keeper(life)) return;
+  const Supervisor::Decision decision = life.supervisor.restart(child, now);
+  if (decision.what == Supervisor::Decision::What::kGiveUp) {
+    if (keeps_keeper(life)) life.down_reason = DownReason::kIntensity;
+    return go_down(life, DownReason::kIntensity);
   }
+  if (child == kKeeperChild && decision.last > kWorkerChild && life.worker != WorkerStage::kNone)
+    life.renews_worker = true;
+  if (child == kWorkerChild && decision.first == kKeeperChild &&
+      life.keeper != KeeperStage::kNone)
+    life.renews_keeper = true;
+}
+
+void launch_keeper(Lifecycle& life, Actions& actions) {
+  life.keeper = KeeperStage::kStarting;
+  life.ending_keeper = false;
+  actions.push_back(Action::kLaunchKeeper);
+}
+
+void ask_recovery(Lifecycle& life, Actions& actions) {
+  life.keeper = KeeperStage::kRecovering;
+  actions.push_back(Action::kAskRecovery);
+}
+
+void stop_worker(Lifecycle& life, Action how, Actions& actions) {
+  life.ordered_end = true;
+  if (!std::exchange(life.ending_worker, true)) actions.push_back(how);
+}
+
+void stop_keeper(Lifecycle& life, Actions& actions) {
+  if (!std::exchange(life.ending_keeper, true)) actions.push_back(Action::kStopKeeper);
+}
+
+void launch_worker(Lifecycle& life, Actions& actions) {
+  life.worker = WorkerStage::kStarting;
+  life.recovered = false;
+  life.ending_worker = false;
+  life.ordered_end = false;
+  if (life.upgrade == UpgradeStage::kHandedOver) {
+    life.upgrade = UpgradeStage::kStarting;
+    actions.push_back(Action::kLaunchUpgraded);
+  } else {
+    actions.push_back(Action::kLaunchWorker);
+  }
+}
+
+// While the server shall run, or be held: the next thing that is missing, or has to go.
+void advance(Lifecycle& life, Actions& actions) {
+  if (life.pausing) return;
+  if (life.worker != WorkerStage::kNone && (life.renews_worker || life.goal == Goal::kHold))
+    return stop_worker(life, Action::kStopWorker, actions);
+  if (life.keeper != KeeperStage::kNone && life.renews_keeper) return stop_keeper(life, actions);
+  if (life.keeper == KeeperStage::kNone) return launch_keeper(life, actions);
+  if (life.ending_keeper) return;
+  if (life.keeper != KeeperStage::kIdle || life.worker != WorkerStage::kNone) return;
+  if (!life.recovered) return ask_recovery(life, actions);
+  if (life.goal == Goal::kRun) return launch_worker(life, actions);
+  if (!std::exchange(life.announced, true)) actions.push_back(Action::kAnnounceHeld);
+}
+
+bool ends_in_order(const Lifecycle& life) {
+  return life.goal == Goal::kStop || life.down_reason == DownReason::kTerminated ||
+         life.down_reason == DownReason::kGroupEnded;
+}
+
+bool comes_back(const Lifecycle& life) {
+  if (life.goal != Goal::kDown || !life.policy.retry.first ||
+      life.policy.restart == config::Restart::kTemporary)
+    return false;
+  return life.down_reason == DownReason::kIntensity || life.down_reason == DownReason::kRefused ||
+         life.down_reason == DownReason::kKeeperFailed;
+}
+
+void announce_end(Lifecycle& life, Actions& actions) {
+  if (std::exchange(life.announced, true)) return;
+  if (life.goal == Goal::kStop) return actions.push_back(Action::kAnnounceStopped);
+  actions.push_back(Action::kAnnounceDown);
+  if (!comes_back(life)) return;
+  life.comeback_delay = life.policy.retry.delay(life.comebacks++);
+  actions.push_back(Action::kWaitForComeback);
 }
 
 // While it shall not: the next thing that is still there. The last recovery is for the caller of
 // the message in flight, and for replies between their commit and their ring; if there is no keeper
 // for it, one is started, once.
 void advance_to_end(Lifecycle& life, Actions& actions) {
-  if (life.worker != WorkerStage::kNone) {
-    if (!std::exchange(life.ending_worker, true))
-      actions.push_back(life.goal == Goal::kStop ? Action::kStopWorker : Action::kKillWorker);
-    return;
-  }
+  if (life.worker != WorkerStage::kNone)
+    return stop_worker(life, ends_in_order(life) ? Action::kStopWorker : Action::kKillWorker,
+                       actions);
   switch (life.keeper) {
     case KeeperStage::kIdle:
-      if (!life.recovered && !life.ending_keeper) {
-        life.keeper = KeeperStage::kRecovering;
-        actions.push_back(Action::kAskRecovery);
-      } else if (!std::exchange(life.ending_keeper, true)) {
-        actions.push_back(Action::kStopKeeper);
-      }
-      return;
+      if (!life.recovered && !life.ending_keeper) return ask_recovery(life, actions);
+      if (keeps_keeper(life) && !life.ending_keeper) return announce_end(life, actions);
+      return stop_keeper(life, actions);
     case KeeperStage::kStarting:
-      if (life.owes_recovery && !life.ending_keeper) return;
-      if (!std::exchange(life.ending_keeper, true)) actions.push_back(Action::kStopKeeper);
-      return;
+      if ((life.owes_recovery || keeps_keeper(life)) && !life.ending_keeper) return;
+      return stop_keeper(life, actions);
     case KeeperStage::kRecovering: return;
     case KeeperStage::kNone:
-      if (life.owes_recovery && !std::exchange(life.tried_last, true)) {
-        life.keeper = KeeperStage::kStarting;
-        life.ending_keeper = false;
-        actions.push_back(Action::kLaunchKeeper);
-        return;
-      }
-      if (!std::exchange(life.announced, true))
-        actions.push_back(life.goal == Goal::kStop ? Action::kAnnounceStopped
-                                                   : Action::kAnnounceDown);
+      if (life.pausing) return;
+      if (keeps_keeper(life)) return launch_keeper(life, actions);
+      if (life.owes_recovery && !std::exchange(life.tried_last, true))
+        return launch_keeper(life, actions);
+      return announce_end(life, actions);
   }
-}
-
-bool wants_restart(config::Restart restart, bool normal) {
-  switch (restart) {
-    case config::Restart::kPermanent: return true;
-    case config::Restart::kTransient: return !normal;
-    case config::Restart::kTemporary: return false;
-  }
-  return false;
 }
 
 void end_upgrade(Lifecycle& life, Action how, Actions& actions) {
@@ -105,9 +157,14 @@ void begin_upgrade(Lifecycle& life, Actions& actions) {
   }
 }
 
-void on_worker_ready(Lifecycle& life, Actions& actions) {
+void on_worker_ready(Lifecycle& life, Instant now, Actions& actions) {
   if (life.worker != WorkerStage::kStarting) return;
   life.worker = WorkerStage::kReady;
+  life.ready_since = now;
+  if (std::exchange(life.coming_back, false)) {
+    life.down_reason = DownReason::kNone;
+    actions.push_back(Action::kAnnounceBack);
+  }
   if (life.goal != Goal::kRun) return;
   if (life.upgrade == UpgradeStage::kStarting) {
     end_upgrade(life, Action::kUpgraded, actions);
@@ -119,8 +176,10 @@ void on_worker_ready(Lifecycle& life, Actions& actions) {
 
 // A worker that ended for the code change's sake has not crashed. One that crashed meanwhile has:
 // whether there is a next one is decided as ever, only that it has the new code.
-void on_worker_died(Lifecycle& life, const Event& event, Instant now) {
+void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& actions) {
   life.worker = WorkerStage::kNone;
+  if (life.ready_since && now - *life.ready_since >= kHealthy) life.comebacks = 0;
+  life.ready_since.reset();
   life.recovered = false;
   life.owes_recovery = true;
   switch (life.upgrade) {
@@ -138,10 +197,59 @@ void on_worker_died(Lifecycle& life, const Event& event, Instant now) {
     case UpgradeStage::kUndone:
     case UpgradeStage::kKept: break;
   }
-  if (!wants_restart(life.restart, event.normal))
-    go_down(life, DownReason::kEnded);
-  else
-    count_restart(life, now);
+  if (life.goal != Goal::kRun) return;
+  life.renews_worker = false;
+  if (life.ordered_end) return;
+  const Exit exit = event.normal ? Exit::kNormal : Exit::kCrash;
+  if (!wants_restart(life.policy.restart, exit)) return go_down(life, DownReason::kEnded);
+  count_restart(life, kWorkerChild, now);
+  if (life.goal != Goal::kRun || !life.policy.asks) return;
+  life.goal = Goal::kHold;
+  life.announced = false;
+  actions.push_back(Action::kAskSupervision);
+}
+
+// One that was stopped because the server ends, or by the strategy, has not crashed.
+void on_keeper_died(Lifecycle& life, Instant now) {
+  life.keeper = KeeperStage::kNone;
+  life.renews_keeper = false;
+  if (!std::exchange(life.ending_keeper, false)) count_restart(life, kKeeperChild, now);
+}
+
+void on_keeper_failed(Lifecycle& life) {
+  life.ending_keeper = true;  // it exits by itself
+  if (keeps_keeper(life)) life.down_reason = DownReason::kKeeperFailed;
+  go_down(life, DownReason::kKeeperFailed);
+}
+
+void begin(Lifecycle& life) {
+  life.goal = Goal::kRun;
+  life.down_reason = DownReason::kNone;
+  life.announced = false;
+  life.tried_last = false;
+  life.coming_back = false;
+  life.recovered = false;  // somebody may have removed the segment meanwhile
+  life.supervisor.forget_restarts();
+}
+
+void come_back(Lifecycle& life, Actions& actions) {
+  if (!comes_back(life) || !life.announced) return;
+  if (life.policy.asks) return actions.push_back(Action::kAskSupervision);
+  const DownReason reason = life.down_reason;
+  begin(life);
+  life.down_reason = reason;  // what others are told until it is back
+  life.coming_back = true;
+}
+
+void end_by_order(Lifecycle& life, Goal goal, DownReason reason) {
+  life.goal = goal;
+  life.down_reason = reason;
+  life.announced = false;
+  life.pausing = false;
+  life.coming_back = false;
+  life.renews_worker = false;
+  life.renews_keeper = false;
+  life.comebacks = 0;
 }
 
 void on_recovered(Lifecycle& life, const Event& event, Actions& actions) {
@@ -195,8 +303,8 @@ void on_launch_failed(Lifecycle& life, EventType what, Instant now, Actions& act
   if (of_new_code && life.goal == Goal::kRun)
     end_upgrade(life, Action::kUpgradeUndone, actions);
   else
-    count_restart(life, now);
-  if (life.goal == Goal::kRun) {
+    count_restart(life, what == EventType::kKeeperLaunchFailed ? kKeeperChild : kWorkerChild, now);
+  if (is_wanted(life) || keeps_keeper(life)) {
     life.pausing = true;
     actions.push_back(Action::kWaitForRetry);
   }
@@ -204,8 +312,14 @@ void on_launch_failed(Lifecycle& life, EventType what, Instant now, Actions& act
 
 }  // namespace
 
+Lifecycle::Lifecycle(LifePolicy its_policy)
+    : policy(its_policy), supervisor(its_policy.supervisor) {
+  supervisor.insert(kKeeperChild, {config::Restart::kPermanent, false});
+  supervisor.insert(kWorkerChild, {policy.restart, true});
+}
+
 StandbyWish standby_wish(const Lifecycle& life) {
-  if (life.goal != Goal::kRun || life.upgrade != UpgradeStage::kNone) return StandbyWish::kNone;
+  if (!is_wanted(life) || life.upgrade != UpgradeStage::kNone) return StandbyWish::kNone;
   return life.worker == WorkerStage::kReady && !life.ending_worker ? StandbyWish::kPrepare
                                                                    : StandbyWish::kKeep;
 }
@@ -214,36 +328,36 @@ Actions on_event(Lifecycle& life, Event event, Instant now) {
   Actions actions;
   switch (event.type) {
     case EventType::kStart:
-      life.goal = Goal::kRun;
-      life.down_reason = DownReason::kNone;
-      life.announced = false;
-      life.tried_last = false;
-      life.intensity.forget();
+      begin(life);
+      life.comebacks = 0;
       break;
-    case EventType::kStop:
-      life.goal = Goal::kStop;
-      life.announced = false;
-      life.pausing = false;
+    case EventType::kStop: end_by_order(life, Goal::kStop, life.down_reason); break;
+    case EventType::kTerminate:
+      end_by_order(life, Goal::kDown,
+                   event.with_group ? DownReason::kGroupEnded : DownReason::kTerminated);
       break;
+    case EventType::kHold:
+      if (!is_wanted(life)) break;
+      life.goal = Goal::kHold;
+      life.announced = false;
+      break;
+    case EventType::kRelease:
+      if (life.goal == Goal::kHold) life.goal = Goal::kRun;
+      break;
+    case EventType::kComeBack: come_back(life, actions); break;
     case EventType::kKeeperAttached:
       if (life.keeper == KeeperStage::kStarting) life.keeper = KeeperStage::kIdle;
       break;
     case EventType::kKeeperRecovered: on_recovered(life, event, actions); break;
-    case EventType::kKeeperFailed:
-      life.ending_keeper = true;  // it exits by itself
-      go_down(life, DownReason::kKeeperFailed);
-      break;
-    case EventType::kKeeperDied:
-      life.keeper = KeeperStage::kNone;
-      count_restart(life, now);
-      break;
+    case EventType::kKeeperFailed: on_keeper_failed(life); break;
+    case EventType::kKeeperDied: on_keeper_died(life, now); break;
     case EventType::kKeeperTimeout:
       if (life.keeper != KeeperStage::kNone &&
           (life.keeper != KeeperStage::kIdle || life.ending_keeper))
         actions.push_back(Action::kKillKeeper);
       break;
-    case EventType::kWorkerReady: on_worker_ready(life, actions); break;
-    case EventType::kWorkerDied: on_worker_died(life, event, now); break;
+    case EventType::kWorkerReady: on_worker_ready(life, now, actions); break;
+    case EventType::kWorkerDied: on_worker_died(life, event, now, actions); break;
     case EventType::kWorkerTimeout:
     case EventType::kWorkerMisbehaved:
       if (life.worker != WorkerStage::kNone) actions.push_back(Action::kKillWorker);
@@ -259,8 +373,8 @@ Actions on_event(Lifecycle& life, Event event, Instant now) {
     end_upgrade(life,
                 life.upgrade == UpgradeStage::kKept ? Action::kUpgradeKept : Action::kUpgradeUndone,
                 actions);
-  if (life.goal == Goal::kRun)
-    advance_to_run(life, actions);
+  if (is_wanted(life))
+    advance(life, actions);
   else
     advance_to_end(life, actions);
   return actions;

@@ -7,6 +7,9 @@
 // A worker starts only on a segment that was recovered since the last worker died. The keeper's
 // death alone doesn't touch the worker. No system calls, clocks or logs in here.
 //
+// Under a strategy that restarts siblings too, a worker that shall be started again waits for the
+// supervision above (kHold): its siblings end first. That may also hold a server that runs.
+//
 // A code change lies over both (stage by stage, see UpgradeStage):
 //
 //   none ─▶ waiting ─▶ handing over ─▶ handed over ─(recovered)─▶ starting ─ready─▶ none
@@ -18,16 +21,17 @@
 
 #include <boost/container/static_vector.hpp>
 #include <cstdint>
-#include <utility>
+#include <optional>
 
 #include "daemon/config/config.hpp"
-#include "daemon/intensity.hpp"
+#include "daemon/supervisor.hpp"
 
 namespace peeper::daemon {
 
 enum class Goal {
   kRun,
-  kDown,  // given up, or ended by its restart type: callers get -DOWN
+  kHold,  // without a worker until it is released: messages are taken, and wait
+  kDown,  // given up, ended by its restart type, or by an order
   kStop,  // the daemon ends
 };
 
@@ -48,6 +52,10 @@ enum class UpgradeStage {
 enum class EventType {
   kStart,
   kStop,
+  kTerminate,          // ends in order, and is down after that
+  kHold,               // the worker ends in order, and none is started until
+  kRelease,
+  kComeBack,           // the pause of a server that is down is over
   kUpgrade,            // only while the server shall run, and no other is under way
   kUpgradeTimeout,     // the stage takes too long
   kKeeperAttached,
@@ -69,6 +77,7 @@ struct Event {
   bool refused = false;
   bool normal = false;
   bool committed = false;  // of kWorkerDied: the new code's worker got that far
+  bool with_group = false; // of kTerminate: as the group above has ended
 };
 
 enum class Action {
@@ -82,8 +91,12 @@ enum class Action {
   kStopKeeper,
   kKillKeeper,
   kWaitForRetry,
-  kAnnounceDown,     // nothing runs any more; waiting callers can be told
-  kAnnounceStopped,  // the same, at the daemon's end
+  kAskSupervision,   // to be released, or started: its worker crashed, or it wants to come back
+  kAnnounceHeld,
+  kAnnounceDown,     // no worker runs any more; waiting callers can be told
+  kAnnounceStopped,  // nothing runs any more, at the daemon's end
+  kAnnounceBack,     // by itself, after having been down
+  kWaitForComeback,  // for `comeback_delay`; kComeBack follows
   // How the code change ended; whoever asked can be told.
   kUpgraded,         // the new code runs
   kUpgradeUndone,    // the old code goes on, or the server ends
@@ -92,14 +105,28 @@ enum class Action {
 using Actions = boost::container::static_vector<Action, 4>;  // no event leads to more
 
 // Why a server is down.
-enum class DownReason { kNone, kIntensity, kRefused, kKeeperFailed, kEnded };
+enum class DownReason {
+  kNone,
+  kIntensity,     // this one and the next two: it comes back by itself, if so configured
+  kRefused,
+  kKeeperFailed,
+  kEnded,         // its worker ended, and its restart type says that this was it
+  kTerminated,    // by an order
+  kGroupEnded,
+};
+
+struct LifePolicy {
+  config::Restart restart = config::Restart::kPermanent;
+  SupervisorPolicy supervisor;  // over keeper and worker
+  config::RetryDelay retry;
+  bool asks = false;  // the strategy above restarts siblings too
+};
 
 struct Lifecycle {
-  Lifecycle(config::Restart restart_type, Intensity restart_intensity)
-      : restart(restart_type), intensity(std::move(restart_intensity)) {}
+  explicit Lifecycle(LifePolicy its_policy);
 
-  config::Restart restart;
-  Intensity intensity;
+  LifePolicy policy;
+  Supervisor supervisor;  // its children: keeper, worker
   Goal goal = Goal::kStop;
   KeeperStage keeper = KeeperStage::kNone;
   WorkerStage worker = WorkerStage::kNone;
@@ -108,11 +135,24 @@ struct Lifecycle {
   bool owes_recovery = false;    // a worker ran, and what it left is not yet recovered
   bool tried_last = false;       // a keeper was started for that though the server ends
   bool ending_worker = false;    // asked to stop, or killed
+  bool ordered_end = false;      // of the worker, by us: no crash
   bool ending_keeper = false;
+  // By the strategy over keeper and worker: the one died, so the other one ends too.
+  bool renews_worker = false;
+  bool renews_keeper = false;
   bool pausing = false;          // after a failed launch
   bool announced = false;
   UpgradeStage upgrade = UpgradeStage::kNone;
   bool hand_over_cut_short = false;  // by us: that death is no crash
+
+  // --- Down, and back by itself ------------------------------------------------------------------
+  bool coming_back = false;  // it shall run, but is down to others until its worker is ready
+  std::uint32_t comebacks = 0;  // in vain since the last healthy minute
+  std::chrono::milliseconds comeback_delay{};
+  std::optional<Instant> ready_since;  // the worker
+
+  // Others see it as down.
+  [[nodiscard]] bool is_down() const { return goal == Goal::kDown || coming_back; }
 };
 
 [[nodiscard]] Actions on_event(Lifecycle& life, Event event, Instant now);

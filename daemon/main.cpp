@@ -9,6 +9,7 @@
 #include "daemon/check_config.hpp"
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/instance_lock.hpp"
+#include "daemon/log_level.hpp"
 #include "daemon/oom.hpp"
 #include "daemon/options.hpp"
 #include "daemon/runtime.hpp"
@@ -17,17 +18,20 @@ namespace {
 
 using namespace peeper;
 
-spdlog::level::level_enum level_of(config::LogLevel level) {
-  switch (level) {
-    case config::LogLevel::kTrace: return spdlog::level::trace;
-    case config::LogLevel::kDebug: return spdlog::level::debug;
-    case config::LogLevel::kInfo: return spdlog::level::info;
-    case config::LogLevel::kWarning: return spdlog::level::warn;
-    case config::LogLevel::kError: return spdlog::level::err;
-    case config::LogLevel::kCritical: return spdlog::level::critical;
-    case config::LogLevel::kOff: return spdlog::level::off;
+// Part of the outside interface: service managers decide by it whether to start peeperd again.
+enum ExitCode : int {
+  kGaveUp = 3,        // the top level restarted more often than it may
+  kAutoShutdown = 4,  // a significant server, or the last one, has ended
+};
+
+int exit_code(daemon::Tree::End end) {
+  switch (end) {
+    case daemon::Tree::End::kGaveUp: return kGaveUp;
+    case daemon::Tree::End::kAutoShutdown: return kAutoShutdown;
+    case daemon::Tree::End::kNone:
+    case daemon::Tree::End::kOrdered: break;
   }
-  return spdlog::level::info;
+  return EXIT_SUCCESS;
 }
 
 int fail(const Failure& failure) {
@@ -46,22 +50,18 @@ int main(int argc, char** argv) {
   const config::Config& config = loaded.config;
 
   spdlog::set_default_logger(spdlog::stderr_color_st("peeperd"));
-  spdlog::set_level(level_of(config.daemon.log_level));
+  spdlog::set_level(daemon::level_of(config.daemon.log_level));
   std::signal(SIGPIPE, SIG_IGN);
 
-  std::vector<std::filesystem::path> libraries;
-  for (const auto& server : config.servers) {
-    auto library = config::find_behaviour(server, path);
-    if (!library) return fail(library.error());
-    libraries.push_back(*std::move(library));
-  }
   const auto lock = daemon::InstanceLock::take(config.daemon.instance);
   if (!lock) return fail(lock.error());
 
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
                                   path.program_directory / "peeper-worker", path,
                                   daemon::be_killed_last()};
-  daemon::Runtime runtime{config, libraries, programs, PEEPER_VERSION};
-  if (const auto ran = runtime.run(); !ran) return fail(ran.error());
-  return EXIT_SUCCESS;
+  daemon::Runtime runtime{config, [&] { return load_for_start(options, path); }, programs,
+                          PEEPER_VERSION};
+  const auto end = runtime.run();
+  if (!end) return fail(end.error());
+  return exit_code(*end);
 }

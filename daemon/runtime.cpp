@@ -2,14 +2,15 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <csignal>
 
 #include "common/limits.hpp"
 #include "daemon/descendants.hpp"
+#include "daemon/log_level.hpp"
 #include "daemon/notify.hpp"
 #include "daemon/oom.hpp"
+#include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -18,6 +19,8 @@ using namespace std::chrono_literals;
 
 // For the last replies to clients that read them.
 constexpr auto kGrace = 500ms;
+// For the kernel to take down what workers had started, and was sent SIGKILL.
+constexpr auto kLastLook = 5s;
 
 // A command can be of use only if it fits some mailbox; what is a little too large for one still
 // gets TOOBIG, what is far beyond ends the connection.
@@ -32,47 +35,59 @@ resp::ParserLimits parser_limits(const config::Config& config) {
 
 }  // namespace
 
-Runtime::Runtime(const config::Config& config, const std::vector<std::filesystem::path>& libraries,
+Runtime::Runtime(const config::Config& config, std::function<config::Loaded()> read_again,
                  Programs programs, std::string version)
     : config_(config),
+      read_again_(std::move(read_again)),
       programs_(std::move(programs)),
       listener_(loop_, commands_, facts_, parser_limits(config)) {
   facts_.version = std::move(version);
   facts_.config_file = config.file.string();
   facts_.instance = config.daemon.instance;
-  for (std::size_t i = 0; i < config.servers.size(); ++i)
-    servers_.add(std::make_unique<Server>(loop_, programs_, config.daemon.instance,
-                                          config.servers[i], libraries[i], servers_));
+  commands_.supervise(tree_, [this](ReplyTarget caller) { reload(std::move(caller)); });
 }
 
-Result<void> Runtime::run() {
+Result<std::unique_ptr<Server>> Runtime::make_server(const config::ServerSection& section,
+                                                     Supervision& supervision) {
+  auto library = config::find_behaviour(section, programs_.behaviours);
+  if (!library) return library.error();
+  return std::make_unique<Server>(loop_, programs_, config_.daemon.instance, section,
+                                  *std::move(library), servers_, supervision);
+}
+
+Result<Tree::End> Runtime::run() {
+  if (const auto built = tree_.build(config_); !built) return built.error();
   // Made first, so that a path that can't be is told before anything runs; clients that connect
   // already wait in its backlog.
   if (const auto opened = listener_.open(config_.daemon.socket, config_.daemon.socket_mode);
       !opened)
-    return opened;
+    return opened.error();
   auto& descendants = boost::asio::use_service<Descendants>(loop_);
   descendants.adopt(family_name(config_.daemon.instance));
   descendants.end_leftovers({programs_.keeper, programs_.worker});
   boost::asio::use_service<OomWatch>(loop_).start();
-  signals_.async_wait([this](boost::system::error_code error, int signal) {
-    if (error) return;
-    spdlog::info("{}: stopping", ::strsignal(signal));
-    stop();
-  });
-  start_next(0);
+  watch_signals();
+  tree_.when_ended([this](Tree::End how) { end(how); });
+  tree_.start([this] { serve(); });
   loop_.run();
-  return {};
+  return how_;
 }
 
-void Runtime::start_next(std::size_t index) {
-  if (stopping_) return;
-  if (index == servers_.all().size()) return serve();
-  servers_.all()[index]->start(
-      [this, index] { boost::asio::post(loop_, [this, index] { start_next(index + 1); }); });
+void Runtime::watch_signals() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      reload({});
+    } else if (!std::exchange(stopping_, true)) {
+      spdlog::info("{}: stopping", ::strsignal(signal));
+      stop();
+    }
+    watch_signals();
+  });
 }
 
 void Runtime::serve() {
+  if (stopping_) return;
   listener_.start();
   spdlog::info("peeperd {} serves {} server{} on {}", facts_.version, servers_.all().size(),
                servers_.all().size() == 1 ? "" : "s", config_.daemon.socket.string());
@@ -80,25 +95,48 @@ void Runtime::serve() {
 }
 
 void Runtime::stop() {
-  stopping_ = true;
   notify_service_manager("STOPPING=1");
   listener_.close();
-  stop_next(servers_.all().size());
+  tree_.stop();
 }
 
-void Runtime::stop_next(std::size_t left) {
-  if (left == 0) return end();
-  servers_.all()[left - 1]->stop(
-      [this, left] { boost::asio::post(loop_, [this, left] { stop_next(left - 1); }); });
+void Runtime::reload(ReplyTarget caller) {
+  const auto answer = [&caller](std::string_view text) {
+    if (caller.sink) caller.sink->deliver(caller.slot, error_value(text));
+  };
+  if (stopping_) return answer("DOWN peeperd is stopping");
+  notify_service_manager("RELOADING=1");
+  config::Loaded loaded = read_again_();
+  if (loaded.mistakes.empty()) {
+    spdlog::set_level(level_of(loaded.config.daemon.log_level));
+    commands_.use(loaded.config.daemon.use);
+    tree_.reload(std::move(loaded.config), std::move(caller));
+  } else {
+    std::string all;
+    for (const config::Mistake& mistake : loaded.mistakes) {
+      const std::string text = config::describe(loaded.config.file, mistake);
+      spdlog::error("{}", text);
+      all += text + "; ";
+    }
+    spdlog::error("the configuration was read again and refused; nothing was changed");
+    answer("BADARG " + all + "nothing was changed");
+  }
+  notify_service_manager("READY=1");
 }
 
-void Runtime::end() {
+void Runtime::end(Tree::End how) {
+  how_ = how;
+  if (!std::exchange(stopping_, true)) {
+    notify_service_manager("STOPPING=1");
+    listener_.close();
+  }
   listener_.finish_connections();
   // Looks often: mostly all clients are gone at once, and what workers had started.
-  const auto deadline = std::chrono::steady_clock::now() + kGrace;
-  const auto look = [this, deadline](const auto& again) -> void {
-    const bool alone = boost::asio::use_service<Descendants>(loop_).sweep();
-    if ((facts_.connections == 0 && alone) || std::chrono::steady_clock::now() >= deadline) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto look = [this, begin](const auto& again) -> void {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    const bool is_alone = boost::asio::use_service<Descendants>(loop_).sweep();
+    if ((is_alone || waited >= kLastLook) && (facts_.connections == 0 || waited >= kGrace)) {
       spdlog::info("peeperd has stopped; the state of its servers is kept");
       return loop_.stop();
     }

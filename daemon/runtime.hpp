@@ -6,46 +6,56 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "common/result.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/config/config.hpp"
+#include "daemon/config/load.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/server.hpp"
+#include "daemon/supervision_tree.hpp"
 
 namespace peeper::daemon {
 
 class Runtime {
  public:
-  // `libraries`: each server's behaviour file, in the order of the configuration.
-  Runtime(const config::Config& config, const std::vector<std::filesystem::path>& libraries,
+  // `read_again`: the configuration as it is now, checked, for SIGHUP and SUPERVISOR RELOAD.
+  Runtime(const config::Config& config, std::function<config::Loaded()> read_again,
           Programs programs, std::string version);
 
-  // Opens the socket, starts the servers in order, serves until SIGTERM or SIGINT, then stops
-  // everything in reverse order. Fails only before the first server has started.
-  Result<void> run();
+  // Opens the socket, starts the servers in order, serves until SIGTERM or SIGINT, or until the
+  // tree ends by itself, then stops everything in reverse order. Says how the tree ended. Fails
+  // only before the first server has started.
+  Result<Tree::End> run();
 
  private:
-  void start_next(std::size_t index);
   void serve();
+  void watch_signals();
   void stop();
-  void stop_next(std::size_t left);
-  void end();
+  void end(Tree::End how);
+  void reload(ReplyTarget caller);
+  Result<std::unique_ptr<Server>> make_server(const config::ServerSection& section,
+                                              Supervision& supervision);
 
-  const config::Config& config_;
+  const config::Config& config_;  // as it was at the start
+  std::function<config::Loaded()> read_again_;
   Programs programs_;
   boost::asio::io_context loop_{1};
-  boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT};
+  boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer grace_{loop_};
   Subscriptions subscriptions_;
   Servers servers_{subscriptions_};
+  SupervisionTree tree_{loop_, servers_,
+                        [this](const config::ServerSection& section, Supervision& supervision) {
+                          return make_server(section, supervision);
+                        }};
   DaemonFacts facts_;
   Commands commands_{servers_, subscriptions_, facts_, config_.daemon.use};
   Listener listener_;
   bool stopping_ = false;
+  Tree::End how_ = Tree::End::kOrdered;
 };
 
 }  // namespace peeper::daemon

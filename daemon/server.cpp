@@ -35,41 +35,72 @@ int make_bell() {
 }  // namespace
 
 Server::Server(asio::io_context& loop, const Programs& programs, std::string instance,
-               config::ServerSection section, std::filesystem::path library, Exchange& exchange)
+               config::ServerSection section, std::filesystem::path library, Exchange& exchange,
+               Supervision& supervision)
     : loop_(loop),
       programs_(programs),
       instance_(std::move(instance)),
       section_(std::move(section)),
       behaviour_(section_.behaviour),
       library_(std::move(library)),
-      life_(section_.restart, Intensity{section_.max_restarts, section_.max_seconds}),
+      life_({.restart = section_.restart,
+             .supervisor = {section_.strategy, section_.max_restarts, section_.max_seconds,
+                            section_.auto_shutdown},
+             .retry = section_.retry_delay,
+             .asks = false}),
       control_(loop),
       bell_(loop, make_bell()),
       keeper_timer_(loop),
       worker_timer_(loop),
       retry_timer_(loop),
+      comeback_timer_(loop),
       upgrade_timer_(loop),
       watchdog_timer_(loop),
       call_timer_(loop),
       exchange_(exchange),
       standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
-             [](std::string_view line) { spdlog::info("{}", line); }) {
+             [](std::string_view line) { spdlog::info("{}", line); }),
+      supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
 }
 
 Server::~Server() = default;
 
-void Server::start(std::function<void()> settled) {
-  settled_ = std::move(settled);
-  watch_bell();
-  watch_callbacks();
-  happen({EventType::kStart});
+void Server::start() {
+  owes_started_ = true;
+  disarm(comeback_timer_);
+  if (!std::exchange(is_watching_, true)) {
+    watch_bell();
+    watch_callbacks();
+  }
+  const bool was_held = life_.goal == Goal::kHold;
+  happen({was_held ? EventType::kRelease : EventType::kStart});
+  // Otherwise once the segment is attached and recovered.
+  if (rings_) settle_start();
 }
 
-void Server::stop(std::function<void()> stopped) {
-  stopped_ = std::move(stopped);
-  happen({EventType::kStop});
+void Server::hold() {
+  happen({EventType::kHold});
+  // One that is down has nothing to hold.
+  if (life_.goal != Goal::kHold) supervision_.on_held(*this);
+}
+
+void Server::stop(StopReason reason) {
+  owes_stopped_ = true;
+  disarm(comeback_timer_);
+  if (reason == StopReason::kDaemonEnds) return happen({EventType::kStop});
+  happen({.type = EventType::kTerminate, .with_group = reason == StopReason::kGroupEnded});
+}
+
+void Server::retire() {
+  for (asio::steady_timer* timer :
+       {&keeper_timer_, &worker_timer_, &retry_timer_, &comeback_timer_, &upgrade_timer_,
+        &watchdog_timer_, &call_timer_})
+    timer->cancel();
+  boost::system::error_code ignored;
+  bell_.cancel(ignored);
+  courier_.reset();
 }
 
 void Server::happen(Event event) {
@@ -93,6 +124,8 @@ void Server::act(Action action) {
     case Action::kUpgradeKept: return end_upgrade(action);
     case Action::kStopWorker:
       if (!worker_) return;  // its failed launch is about to be told
+      if (life_.goal == Goal::kHold)
+        spdlog::info("server {}: restarted with its siblings", name());
       if (rings_)
         rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                            std::memory_order_release);
@@ -117,6 +150,14 @@ void Server::act(Action action) {
       if (keeper_) keeper_->signal(SIGKILL);
       return;
     case Action::kWaitForRetry: return after(retry_timer_, kRetryPause, EventType::kRetry);
+    case Action::kAskSupervision: return supervision_.on_crashed(*this);
+    case Action::kAnnounceHeld: return supervision_.on_held(*this);
+    case Action::kAnnounceBack:
+      spdlog::info("server {} is back", name());
+      return supervision_.on_back(*this);
+    case Action::kWaitForComeback:
+      spdlog::info("server {}: it is tried again in {} ms", name(), life_.comeback_delay.count());
+      return after(comeback_timer_, life_.comeback_delay, EventType::kComeBack);
     case Action::kAnnounceDown: return announce_down();
     case Action::kAnnounceStopped: return announce_stopped();
   }
@@ -265,7 +306,7 @@ void Server::on_keeper_exit(int wait_status) {
   disarm(keeper_timer_);
   boost::system::error_code ignored;
   control_.close(ignored);
-  if (life_.goal == Goal::kRun)
+  if (life_.goal == Goal::kRun && !life_.ending_keeper)
     spdlog::warn("server {}: its keeper ended with status {:#x}; starting another", name(),
                  wait_status);
   happen({EventType::kKeeperDied});
@@ -274,15 +315,32 @@ void Server::on_keeper_exit(int wait_status) {
 // --- Ends ----------------------------------------------------------------------------------------
 
 void Server::settle_start() {
-  if (settled_) std::exchange(settled_, {})();
+  if (std::exchange(owes_started_, false)) supervision_.on_started(*this);
+}
+
+void Server::tell_stopped() {
+  if (std::exchange(owes_stopped_, false)) supervision_.on_stopped(*this);
 }
 
 void Server::announce_down() {
+  disarm(worker_timer_);
   drain_to_the_end();
-  spdlog::error("server {} is down: {}", name(), down_text());
-  fail_calls(down_text() + "; what its mailbox holds is handled when it is back");
+  const bool is_ordered = life_.down_reason == DownReason::kTerminated ||
+                          life_.down_reason == DownReason::kGroupEnded;
+  if (is_ordered)
+    spdlog::info("server {} is stopped", name());
+  else
+    spdlog::error("server {} is down: {}", name(), down_text());
+  if (section_.when_down == config::WhenDown::kReject)
+    fail_calls(down_text() + "; what its mailbox holds is handled when it is back");
   offer_room();
   settle_start();
+  if (is_ordered) {
+    standbys_.end_all();
+    return standbys_.when_gone([this] { tell_stopped(); });
+  }
+  if (life_.down_reason != DownReason::kEnded) return supervision_.on_down(*this);
+  supervision_.on_ended(*this, ended_normally_ ? Exit::kNormal : Exit::kCrash);
 }
 
 void Server::announce_stopped() {
@@ -295,25 +353,28 @@ void Server::announce_stopped() {
   offer_room();
   settle_start();
   standbys_.end_all();
-  standbys_.when_gone([this] {
-    if (stopped_) std::exchange(stopped_, {})();
-  });
+  standbys_.when_gone([this] { tell_stopped(); });
 }
 
 std::string Server::down_text() const {
-  std::string text = "DOWN " + name() + ": ";
+  const std::string text = "DOWN " + name() + ": ";
+  const std::string start_it = "; to start it: peeper start " + name();
   if (life_.goal == Goal::kStop) return text + "peeperd is stopping";
   switch (life_.down_reason) {
     case DownReason::kNone: return text + "it is starting";
     case DownReason::kIntensity:
       return text + "more than " + std::to_string(section_.max_restarts) + " restarts in " +
              std::to_string(section_.max_seconds.count()) + " s, last: " +
-             (last_crash_.empty() ? failure_ : last_crash_) +
-             ". Its state is kept; restart peeperd to try again";
+             (last_crash_.empty() ? failure_ : last_crash_) + ". Its state is kept" + start_it;
     case DownReason::kRefused:
     case DownReason::kKeeperFailed: return text + failure_;
     case DownReason::kEnded:
-      return text + "its worker has ended and is not to be restarted; its state is kept";
+      return text + "its worker has ended and is not to be restarted; its state is kept" +
+             start_it;
+    case DownReason::kTerminated: return text + "it was stopped; its state is kept" + start_it;
+    case DownReason::kGroupEnded:
+      return text + "its group has ended; its state is kept; to start it: peeper start " +
+             section_.group;
   }
   return text;
 }
@@ -351,10 +412,22 @@ Server::Facts Server::facts() {
     facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
     facts.break_even = worker.break_even.load(std::memory_order_relaxed);
   }
+  if (life_.is_down()) {
+    const Instant now = std::chrono::steady_clock::now();
+    const Instant comes_back = comeback_timer_.expiry();
+    if (comes_back > now && comes_back != Instant::max())
+      facts.comes_back_in =
+          std::chrono::duration_cast<std::chrono::milliseconds>(comes_back - now);
+  }
   switch (life_.goal) {
     case Goal::kDown: facts.state = "down"; break;
     case Goal::kStop: facts.state = "stopping"; break;
+    case Goal::kHold: facts.state = "restarting"; break;
     case Goal::kRun:
+      if (life_.coming_back) {
+        facts.state = "down";
+        break;
+      }
       if (life_.upgrade != UpgradeStage::kNone && life_.upgrade != UpgradeStage::kWaiting) {
         facts.state = "upgrading";
         break;

@@ -44,18 +44,48 @@ struct Programs {
 
 enum class Role { kKeeper, kWorker, kStandby };
 
+class Server;
+
+// The supervision above a server: it is told what becomes of it. Told in the middle of things, so
+// nothing of the server may be called from there.
+class Supervision {
+ public:
+  virtual ~Supervision() = default;
+
+  // After start(): messages are accepted, or it is down.
+  virtual void on_started(Server& server) = 0;
+  virtual void on_held(Server& server) = 0;     // after hold()
+  virtual void on_stopped(Server& server) = 0;  // after stop()
+  // By itself. It waits for start().
+  virtual void on_crashed(Server& server) = 0;
+  // By itself: down, for good if its restart type says so.
+  virtual void on_ended(Server& server, Exit exit) = 0;
+  virtual void on_down(Server& server) = 0;
+  virtual void on_back(Server& server) = 0;
+};
+
+enum class StopReason { kDaemonEnds, kTerminated, kGroupEnded };
+
 class Server : public Receiver {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
-         config::ServerSection section, std::filesystem::path library, Exchange& exchange);
+         config::ServerSection section, std::filesystem::path library, Exchange& exchange,
+         Supervision& supervision);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // `settled` is called once, when messages are accepted or the server is down.
-  void start(std::function<void()> settled);
-  // `stopped` is called once nothing of the server runs any more. The segment stays.
-  void stop(std::function<void()> stopped);
+  // After the making, a hold, a stop, or when it went down. on_started() follows.
+  void start();
+  // Its worker ends in order; messages are accepted, and wait. on_held() follows.
+  void hold();
+  // Nothing of it runs any more when on_stopped() follows. The segment stays.
+  void stop(StopReason reason);
+  // Whether the strategy above restarts siblings when its worker crashes: then it waits for that.
+  void set_asks(bool asks) { life_.policy.asks = asks; }
+  // After on_stopped(), for the time until it is destroyed: it waits for nothing any more.
+  void retire();
+  [[nodiscard]] bool may_be_destroyed() const { return departed_.empty(); }
 
   enum class Sent { kDone, kFull, kTooBig, kDown };
   // A client's message for the mailbox. With a target its reply, or the error in its stead, is
@@ -79,14 +109,17 @@ class Server : public Receiver {
   // change is under way. The caller is answered at the end, however that is.
   void change_code(Upgrade upgrade);
   [[nodiscard]] bool is_changing_code() const { return upgrade_.has_value(); }
-  [[nodiscard]] bool is_running() const { return life_.goal == Goal::kRun && rings_; }
+  [[nodiscard]] bool is_running() const {
+    return life_.goal == Goal::kRun && !life_.coming_back && rings_;
+  }
   [[nodiscard]] const config::SearchPath& search_path() const { return programs_.behaviours; }
 
   [[nodiscard]] Debug& debug() { return debug_; }
 
   // --- What ls and status show -------------------------------------------------------------------
   struct Facts {
-    std::string_view state;  // "starting", "running", "recovering", "upgrading", "down", "stopping"
+    // "starting", "running", "recovering", "restarting", "upgrading", "down", "stopping"
+    std::string_view state;
     int keeper_pid;          // 0: none
     int worker_pid;
     int standby_pid;         // of the next one
@@ -106,6 +139,7 @@ class Server : public Receiver {
     std::uint64_t hot_pages;
     std::uint64_t break_even;
     std::string last_crash;  // empty: none
+    std::optional<std::chrono::milliseconds> comes_back_in;  // down, and tries by itself then
   };
   [[nodiscard]] Facts facts();
   [[nodiscard]] const config::ServerSection& section() const { return section_; }
@@ -148,9 +182,11 @@ class Server : public Receiver {
   void end_upgrade(Action how);
   [[nodiscard]] bool has_new_code_committed() const;
   [[nodiscard]] std::string undone_text(const Upgrade& upgrade) const;
+  [[nodiscard]] bool accepts_messages() const;
   void announce_down();
   void announce_stopped();
   void settle_start();
+  void tell_stopped();
 
   void watch_bell();
   void on_bell();
@@ -191,6 +227,7 @@ class Server : public Receiver {
   boost::asio::steady_timer keeper_timer_;
   boost::asio::steady_timer worker_timer_;
   boost::asio::steady_timer retry_timer_;
+  boost::asio::steady_timer comeback_timer_;
   boost::asio::steady_timer upgrade_timer_;
   boost::asio::steady_timer watchdog_timer_;
   boost::asio::steady_timer call_timer_;
@@ -214,10 +251,13 @@ class Server : public Receiver {
   std::uint64_t crashes_ = 0;
   launch::ToKeeper last_death_{};  // what the next recovery is told
   bool last_end_was_normal_ = false;
+  bool ended_normally_ = false;  // the last worker of one that is down
   std::string last_crash_;
   std::string failure_;  // why it is down, in the keeper's or the worker's words
-  std::function<void()> settled_;
-  std::function<void()> stopped_;
+  Supervision& supervision_;
+  bool is_watching_ = false;   // bell and callbacks
+  bool owes_started_ = false;  // what the supervision waits for
+  bool owes_stopped_ = false;
 };
 
 }  // namespace peeper::daemon

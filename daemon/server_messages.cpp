@@ -27,8 +27,14 @@ Rings::Push Server::push(const Message& message) {
   return pushed;
 }
 
+// Also by one that starts, recovers or is held: the mailbox is there.
+bool Server::accepts_messages() const {
+  if (!rings_ || life_.goal == Goal::kStop) return false;
+  return !life_.is_down() || section_.when_down == config::WhenDown::kQueue;
+}
+
 Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline) {
-  if (life_.goal != Goal::kRun || !rings_) return Sent::kDown;
+  if (!accepts_messages()) return Sent::kDown;
   const bool wants_reply = target.sink != nullptr;
   message.request = wants_reply ? last_request_ + 1 : 0;
   target.is_system = message.type == segment::MessageType::kGetState;
@@ -51,8 +57,8 @@ Server::Sent Server::send(const Message& message) { return send(message, {}, {})
 // A server that starts or recovers takes messages as soon as it has a mailbox. One that stops with
 // the daemon may have ended already, so its messages wait for the next daemon.
 Answer Server::take(const Message& message) {
-  if (life_.goal == Goal::kDown) return Answer::kDown;
-  if (life_.goal == Goal::kStop || !rings_) return Answer::kWait;
+  if (life_.goal == Goal::kStop) return Answer::kWait;
+  if (!accepts_messages()) return life_.is_down() ? Answer::kDown : Answer::kWait;
   switch (push(message)) {
     case Rings::Push::kDone:
       if (debug_.on()) {
@@ -76,7 +82,7 @@ std::optional<std::uint64_t> Server::uid() const {
 // A server that isn't to run offers room when that changes, not before.
 void Server::wait_for_room(std::weak_ptr<RoomWaiter> waiter) {
   waiting_for_room_.push_back(std::move(waiter));
-  if (rings_ && life_.goal == Goal::kRun && rings_->want_room())
+  if (accepts_messages() && rings_->want_room())
     asio::post(loop_, [this] { offer_room(); });
 }
 

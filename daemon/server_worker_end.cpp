@@ -59,6 +59,7 @@ void Server::on_worker_end(int wait_status, segment::Observed observed) {
                           segment::Phase::kStopped;
   if (!normal) ++crashes_;
   last_end_was_normal_ = normal;
+  ended_normally_ = normal;
   const bool hung = watchdog_ && watchdog_->has_struck();
   last_death_ = {
       .request = launch::Request::kRecover,

@@ -1,8 +1,11 @@
 // The servers, in the order of the configuration, and who of them a message is for.
 //
+// In no particular order once the configuration was read again: the tree knows that.
+//
 // Owner: Runtime. Thread: the loop's. Nothing blocks.
 #pragma once
 
+#include <algorithm>
 #include <boost/unordered_map.hpp>
 #include <memory>
 #include <string_view>
@@ -21,6 +24,15 @@ class Servers final : public Exchange {
   void add(std::unique_ptr<Server> server) {
     by_name_.emplace(server->name(), server.get());
     servers_.push_back(std::move(server));
+  }
+  // It is found no more.
+  std::unique_ptr<Server> remove(std::string_view name) {
+    by_name_.erase(name);
+    const auto found = std::ranges::find(servers_, name, &Server::name);
+    if (found == servers_.end()) return nullptr;
+    std::unique_ptr<Server> server = std::move(*found);
+    servers_.erase(found);
+    return server;
   }
   [[nodiscard]] const std::vector<std::unique_ptr<Server>>& all() const { return servers_; }
 

@@ -31,6 +31,10 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kTrace:
     case Verb::kUpgrade:
     case Verb::kKill:
+    case Verb::kStart:
+    case Verb::kStop:
+    case Verb::kRestart:
+    case Verb::kReload:
     case Verb::kPing: return render_value(reply, target);
   }
   return {};
@@ -81,6 +85,12 @@ Command bare_command(const Options& options) {
     // Twice may kill two, or change what was changed.
     case Verb::kKill: return question_of(options, {"SYS", "KILL"}, Repeat::kNever);
     case Verb::kUpgrade: return upgrade_of(options);
+    // To start what runs is an error, to stop what doesn't isn't.
+    case Verb::kRestart:
+    case Verb::kStart:
+      return question_of(options, {"SUPERVISOR", "RESTART_CHILD"}, Repeat::kNever);
+    case Verb::kStop: return question_of(options, {"SUPERVISOR", "TERMINATE_CHILD"}, Repeat::kSafe);
+    case Verb::kReload: return question_of(options, {"SUPERVISOR", "RELOAD"}, Repeat::kSafe);
     case Verb::kPing: break;
   }
   return question_of(options, {"PING"}, Repeat::kSafe);
@@ -125,6 +135,13 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
 Output run(const Options& options, Targets targets) {
   Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
+  if (options.verb == Verb::kRestart) {
+    Options stop = options;
+    stop.verb = Verb::kStop;
+    const Result<resp::Reply> stopped = client->run(wire_command(stop));
+    if (!stopped) return output_for(options, stopped.error(), FailedWhen::kAsking, targets);
+    if (stopped->is_error()) return output_for(options, *stopped, targets);
+  }
   const Result<resp::Reply> reply = client->run(wire_command(options));
   if (!reply) return output_for(options, reply.error(), FailedWhen::kAsking, targets);
   return output_for(options, *reply, targets);

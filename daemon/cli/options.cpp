@@ -153,6 +153,25 @@ void add_upgrade(CLI::App& app, Fields& fields) {
                    "new one to start (default 5000)");
 }
 
+void add_supervision(CLI::App& app, Fields& fields) {
+  const auto add = [&](Verb verb, const char* name, const char* text, const char* more) {
+    CLI::App* command = add_verb(app, fields, verb, name, text, more);
+    add_word(command, "NAME", fields.server, "a server's name, or a group's");
+  };
+  add(Verb::kStart, "start", "Start a server or a group that is stopped or down",
+      "Example: peeper start counter");
+  add(Verb::kStop, "stop", "Stop a server or a group: it ends in order, and stays down",
+      "The state is kept. Who calls it gets DOWN, or waits if its when_down is \"queue\".\n"
+      "Example: peeper stop counter");
+  add(Verb::kRestart, "restart", "Stop a server or a group, if it runs, and start it",
+      "Messages that wait are handled after that.\n"
+      "Example: peeper restart counter");
+  add_verb(app, fields, Verb::kReload, "reload", "Let peeperd read its configuration again",
+           "Only what has changed is started, stopped or restarted; a file with mistakes changes\n"
+           "nothing. SIGHUP to peeperd does the same, and says so in its log only.\n"
+           "Example: peeper reload");
+}
+
 void add_trials(CLI::App& app, Fields& fields) {
   CLI::App* kill = add_verb(app, fields, Verb::kKill, "kill",
                             "Kill one of a server's processes, to see it come back",
@@ -189,6 +208,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_inspection(app, fields);
   add_debugging(app, fields);
   add_upgrade(app, fields);
+  add_supervision(app, fields);
   add_trials(app, fields);
 }
 
@@ -246,7 +266,10 @@ Options options_of(Fields&& fields) {
     case Verb::kCast:
     case Verb::kSend: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
-    case Verb::kStatus: options.words = {fields.server}; break;
+    case Verb::kStatus:
+    case Verb::kStart:
+    case Verb::kStop:
+    case Verb::kRestart: options.words = {fields.server}; break;
     case Verb::kStatistics:
     case Verb::kTrace:
       options.words = {fields.server};
@@ -259,6 +282,7 @@ Options options_of(Fields&& fields) {
       if (!fields.signal.empty()) options.words.push_back(fields.signal);
       break;
     case Verb::kList:
+    case Verb::kReload:
     case Verb::kPing: break;
   }
   return options;

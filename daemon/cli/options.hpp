@@ -10,7 +10,8 @@
 namespace peeper::cli {
 
 enum class Verb {
-  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing
+  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing,
+  kStart, kStop, kRestart, kReload
 };
 
 struct Options {

@@ -267,6 +267,7 @@ std::string render_children(const Reply& children, Target target) {
   for (const Reply& child : children.elements) {
     Row& row = rows.emplace_back();
     for (std::size_t i = 0; i < kColumns.size(); ++i) row[i] = cell(child, kColumns[i].field);
+    if (child.field("group_name") != nullptr) row[0] = "[" + cell(child, "group_name") + "]";
   }
   if (target == Target::kTerminal) cut_names(rows, widths_of(rows));
   const auto widths = widths_of(rows);

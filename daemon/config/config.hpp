@@ -2,6 +2,7 @@
 // with its default. Plain values; no thread, no errors. load.hpp makes one from a file.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@ namespace peeper::config {
 inline constexpr std::size_t kMostFileBytes = limits::MiB;
 // Each server is two processes and a segment.
 inline constexpr std::size_t kMostServers = 1'000;
+inline constexpr std::size_t kMostGroups = 1'000;
 // sun_path of sockaddr_un is 108 bytes with its final zero (unix(7)).
 inline constexpr std::size_t kSocketPathBytes = 107;
 inline constexpr std::size_t kPathBytes = 4'095;  // PATH_MAX less its final zero
@@ -40,6 +42,8 @@ enum class Restart { kPermanent, kTransient, kTemporary };
 enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
 // The fate of the message in flight when the worker died.
 enum class OnCrash { kDrop, kRetry };
+// What a sender meets while the server is down.
+enum class WhenDown { kReject, kQueue };
 // What a sender meets when the mailbox is full.
 enum class Overflow { kBlock, kReject };
 // What a core dump of the worker has of the segment: neither state nor messages, or all of it.
@@ -55,6 +59,20 @@ struct Shutdown {
   std::chrono::milliseconds timeout{5'000};  // only with kTimeout
 
   bool operator==(const Shutdown&) const = default;
+};
+
+// How long a server that is down waits until it tries again: at first, and at most; it doubles in
+// between. No `first`: it never tries by itself.
+struct RetryDelay {
+  std::optional<std::chrono::milliseconds> first{1'000};
+  std::chrono::milliseconds most{300'000};
+
+  [[nodiscard]] std::chrono::milliseconds delay(std::uint32_t tries_before) const {
+    std::chrono::milliseconds delay = *first;
+    for (; tries_before > 0 && delay < most; --tries_before) delay *= 2;
+    return std::min(delay, most);
+  }
+  bool operator==(const RetryDelay&) const = default;
 };
 
 // What init gets. A string is one value. A table is name, value, name, value, ..., sorted by name
@@ -74,27 +92,55 @@ struct DaemonSection {
   unsigned socket_mode = 0600;
   std::string instance = "default";
   LogLevel log_level = LogLevel::kInfo;
-  Strategy strategy = Strategy::kOneForOne;
+  Strategy strategy = Strategy::kOneForOne;  // over the servers and groups that are in no group
   std::uint32_t max_restarts = 3;
   std::chrono::seconds max_seconds{5};
+  AutoShutdown auto_shutdown = AutoShutdown::kNever;
   std::string use;  // the server that connections use before they say USE; empty: none
 
   Place use_place;
+
+  bool operator==(const DaemonSection&) const = default;
+};
+
+// [[group]]: a supervisor over the servers and groups that name it.
+struct GroupSection {
+  std::string name;
+  std::string group;  // the one it is in; empty: [daemon]'s
+  Strategy strategy = Strategy::kOneForOne;
+  std::uint32_t max_restarts = 3;
+  std::chrono::seconds max_seconds{5};
+  AutoShutdown auto_shutdown = AutoShutdown::kNever;
+  // As a child of the one it is in.
+  Restart restart = Restart::kPermanent;
+  bool significant = false;
+
+  Place place;
+  Place name_place;
+  Place group_place;
+  Place significant_place;
+
+  bool operator==(const GroupSection&) const = default;
 };
 
 // [[server]]
 struct ServerSection {
   std::string name;
+  std::string group;  // a [[group]]; empty: [daemon]'s
   // A name, or a path if it has a '/'. A relative path is relative to the configuration file's
   // directory. behaviour_path.hpp finds the file.
   std::string behaviour;
   InitArguments state;
   std::size_t state_bytes = 64 * limits::MiB;  // whole pages
   Restart restart = Restart::kPermanent;
+  bool significant = false;  // as a child of its group, or of [daemon]
+  // Over keeper and worker.
   Strategy strategy = Strategy::kOneForOne;
   std::uint32_t max_restarts = 3;
   std::chrono::seconds max_seconds{5};
   AutoShutdown auto_shutdown = AutoShutdown::kNever;
+  RetryDelay retry_delay;
+  WhenDown when_down = WhenDown::kReject;
   Shutdown shutdown;
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;
@@ -113,14 +159,22 @@ struct ServerSection {
   std::vector<DebugOption> debug;
   ProcessSection process;
 
+  Place place;
   Place name_place;
+  Place group_place;
+  Place significant_place;
   Place behaviour_place;
+
+  bool operator==(const ServerSection&) const = default;
 };
 
 struct Config {
   std::filesystem::path file;  // as given to load()
   DaemonSection daemon;
-  std::vector<ServerSection> servers;  // in the file's order, which is the order of starting
+  std::vector<GroupSection> groups;
+  std::vector<ServerSection> servers;
+  // Both are in the file's order. Children of one supervisor, servers and groups alike, start in the
+  // order of `place`.
 };
 
 }  // namespace peeper::config

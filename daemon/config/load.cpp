@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "common/limits.hpp"
+#include "daemon/config/groups.hpp"
 #include "daemon/config/load_process.hpp"
 #include "daemon/config/section.hpp"
 #include "daemon/config/toml_guard.hpp"
@@ -97,9 +98,9 @@ void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mist
   section.read_word("strategy", daemon.strategy);
   section.read_count("max_restarts", {0, kMostRestarts}, daemon.max_restarts);
   section.read_seconds("max_seconds", daemon.max_seconds);
+  section.read_word("auto_shutdown", daemon.auto_shutdown);
   section.read_text("use", parse_server_name, daemon.use);
   daemon.use_place = section.place("use");
-  refuse_unsupported(section, daemon, unsupported_in_daemon());
   section.report_unknown_keys();
 }
 
@@ -113,11 +114,15 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   read_state(section, server.state);
   section.read_size("state_size", {limits::kLeastStateBytes, limits::kMostStateBytes},
                     server.state_bytes);
+  section.read_text("group", parse_server_name, server.group);
   section.read_word("restart", server.restart);
+  section.read_flag("significant", server.significant);
   section.read_word("strategy", server.strategy);
   section.read_count("max_restarts", {0, kMostRestarts}, server.max_restarts);
   section.read_seconds("max_seconds", server.max_seconds);
   section.read_word("auto_shutdown", server.auto_shutdown);
+  section.read_duration("retry_delay", parse_retry_delay, server.retry_delay);
+  section.read_word("when_down", server.when_down);
   section.read_duration("shutdown", parse_shutdown, server.shutdown);
   section.read_count("standby", {0, kMostStandbys}, server.standby);
   section.read_word("on_crash", server.on_crash);
@@ -136,6 +141,9 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   read_process(section, server.process);
   refuse_unsupported(section, server, unsupported_in_server());
   section.report_unknown_keys();
+  server.place = place_of(table.source());
+  server.group_place = section.place("group");
+  server.significant_place = section.place("significant");
   server.name_place = section.place("name");
   server.behaviour_place = section.place("behaviour");
   return server;
@@ -194,7 +202,9 @@ void read_root(const toml::table& table, Config& config, Mistakes& mistakes) {
       root.mistake(*node, "daemon", "expected [daemon] in one bracket, found " + kind_of(*node));
     }
   }
+  read_groups(root, config.groups, mistakes);
   read_servers(root, config.servers, mistakes);
+  check_tree(config, mistakes);
   refuse_unknown_server(config, mistakes);
   root.report_unknown_keys();
 }
@@ -214,20 +224,22 @@ std::optional<std::string> read_file(const std::filesystem::path& file) {
 
 }  // namespace
 
-Loaded parse(std::string_view toml, const std::filesystem::path& file) {
-  Loaded loaded;
-  loaded.config.file = file;
+namespace {
+
+// The mistakes are in no order yet.
+template <class ReadRoot>
+void read_text(std::string_view toml, Loaded& loaded, ReadRoot read_root) {
   if (toml.size() > kMostFileBytes) {
     loaded.mistakes.push_back(
         {0, 0, "expected a configuration of at most " + size_text(kMostFileBytes)});
-    return loaded;
+    return;
   }
   if (const GuardFinding found = guard_toml(toml); found.line > 0) {
     loaded.mistakes.push_back({found.line, found.column, std::string(found.text)});
-    return loaded;
+    return;
   }
   try {
-    read_root(toml::parse(toml, file.string()), loaded.config, loaded.mistakes);
+    read_root(toml::parse(toml, loaded.config.file.string()));
   } catch (const toml::parse_error& error) {
     const Place place = place_of(error.source());
     loaded.mistakes.push_back({place.line, place.column, std::string(error.description())});
@@ -235,6 +247,32 @@ Loaded parse(std::string_view toml, const std::filesystem::path& file) {
   std::ranges::stable_sort(loaded.mistakes, {}, [](const Mistake& mistake) {
     return std::tuple(mistake.line, mistake.column);
   });
+}
+
+}  // namespace
+
+Loaded parse(std::string_view toml, const std::filesystem::path& file) {
+  Loaded loaded;
+  loaded.config.file = file;
+  read_text(toml, loaded,
+            [&](const toml::table& table) { read_root(table, loaded.config, loaded.mistakes); });
+  return loaded;
+}
+
+Loaded parse_child(std::string_view toml, const Config& running) {
+  Loaded loaded;
+  loaded.config.file = running.file;
+  loaded.config.daemon = running.daemon;
+  loaded.config.groups = running.groups;
+  read_text(toml, loaded, [&](const toml::table& table) {
+    Section root(table, "START_CHILD", loaded.mistakes);
+    read_servers(root, loaded.config.servers, loaded.mistakes);
+    check_tree(loaded.config, loaded.mistakes);
+    root.report_unknown_keys();
+  });
+  if (loaded.mistakes.empty() && loaded.config.servers.size() != 1)
+    loaded.mistakes.push_back({0, 0, "expected one [[server]], found " +
+                                         std::to_string(loaded.config.servers.size())});
   return loaded;
 }
 

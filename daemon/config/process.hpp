@@ -28,6 +28,9 @@ inline constexpr std::size_t kMostWritablePaths = 100;
 struct Place {
   int line = 0;
   int column = 0;
+
+  // What stands elsewhere is the same all the same.
+  friend constexpr bool operator==(Place, Place) { return true; }
 };
 
 // [server.limits]: of the worker and each standby. None: as peeperd's own.
@@ -59,6 +62,8 @@ struct Account {
   std::vector<std::uint32_t> groups;
   std::string name;
   std::string home;
+
+  bool operator==(const Account&) const = default;
 };
 
 struct ProcessSection {
@@ -78,6 +83,8 @@ struct ProcessSection {
   Place nice_place;
   Place oom_place;
   Place sandbox_place;
+
+  bool operator==(const ProcessSection&) const = default;
 };
 
 }  // namespace peeper::config

@@ -104,4 +104,11 @@ std::vector<Mistake> find_accounts(std::vector<ServerSection>& servers) {
   return mistakes;
 }
 
+std::vector<Mistake> settle_processes(std::vector<ServerSection>& servers) {
+  std::vector<Mistake> mistakes = find_accounts(servers);
+  const std::vector<Mistake> others = beyond_rights(servers, rights_of_this_process());
+  mistakes.insert(mistakes.end(), others.begin(), others.end());
+  return mistakes;
+}
+
 }  // namespace peeper::config

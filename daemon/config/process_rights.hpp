@@ -28,4 +28,7 @@ struct Rights {
 // Looks each `user` up, which may block, and notes its account. One that isn't there is a mistake.
 [[nodiscard]] std::vector<Mistake> find_accounts(std::vector<ServerSection>& servers);
 
+// Both, for this process. Before a server is started, wherever its section came from.
+[[nodiscard]] std::vector<Mistake> settle_processes(std::vector<ServerSection>& servers);
+
 }  // namespace peeper::config

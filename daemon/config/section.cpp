@@ -36,6 +36,14 @@ void Section::require(std::string_view key) {
   mistake(place_of(table_.source()), "key '" + std::string(key) + "' is missing in " + title_);
 }
 
+void Section::read_flag(std::string_view key, bool& value) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  const std::optional<bool> flag = node->value_exact<bool>();
+  if (!flag) return mistake_of_type(*node, key, "true or false");
+  value = *flag;
+}
+
 void Section::read_count(std::string_view key, Range range, std::uint32_t& value) {
   const toml::node* node = find(key);
   if (node == nullptr) return;

@@ -55,6 +55,7 @@ class Section {
   // An array of words; one that stands there twice counts once.
   template <class Enum>
   void read_words(std::string_view key, std::vector<Enum>& values);
+  void read_flag(std::string_view key, bool& value);
   void read_count(std::string_view key, Range range, std::uint32_t& value);
   void read_seconds(std::string_view key, std::chrono::seconds& value);
   void read_size(std::string_view key, Range range, std::size_t& value);

@@ -16,7 +16,6 @@ struct Unsupported {
   std::string_view only;  // what the key may say, as it is written in the file
 };
 
-[[nodiscard]] std::span<const Unsupported<DaemonSection>> unsupported_in_daemon();
 [[nodiscard]] std::span<const Unsupported<ServerSection>> unsupported_in_server();
 
 }  // namespace peeper::config

@@ -157,6 +157,21 @@ Result<Shutdown> parse_shutdown(std::string_view text) {
   return Shutdown{Shutdown::Kind::kTimeout, *duration};
 }
 
+Result<RetryDelay> parse_retry_delay(std::string_view text) {
+  if (text == "never") return RetryDelay{.first = std::nullopt, .most = {}};
+  const std::size_t dots = text.find("..");
+  const std::string_view least = text.substr(0, dots);
+  const std::string_view most = dots == text.npos ? least : text.substr(dots + 2);
+  const std::string_view others = ", two of them as in \"1s..5m\", or \"never\"";
+  const Result<milliseconds> first = read_duration(least, others);
+  if (!first) return first.error();
+  const Result<milliseconds> last = read_duration(most, others);
+  if (!last) return last.error();
+  if (first->count() == 0) return expected("a duration longer than 0, or \"never\"", text);
+  if (*last < *first) return expected("the shorter duration first, as in \"1s..5m\"", text);
+  return RetryDelay{*first, *last};
+}
+
 Result<std::size_t> parse_size(std::string_view text) {
   constexpr std::string_view what =
       "a size such as \"4KiB\", \"64MiB\", \"1GiB\" or a number of bytes";

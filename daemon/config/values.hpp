@@ -26,6 +26,8 @@ namespace peeper::config {
     std::string_view text);
 // A duration that isn't zero, "infinity" or "brutal_kill".
 [[nodiscard]] Result<Shutdown> parse_shutdown(std::string_view text);
+// "1s..5m", "5s" for the same each time, or "never".
+[[nodiscard]] Result<RetryDelay> parse_retry_delay(std::string_view text);
 
 // Bytes: "65536" "64KiB" "4MiB" "1GiB" "1TiB".
 [[nodiscard]] Result<std::size_t> parse_size(std::string_view text);

@@ -201,7 +201,7 @@ TEST_CASE("a server that is down says why, in ls, status and to callers") {
   peeperd.await([&] { return peeperd.text_fact("bad", "state") == "down"; });
   const std::string why =
       "DOWN bad: more than 3 restarts in 5 s, last: std::runtime_error: nothing to begin with. Its "
-      "state is kept; restart peeperd to try again";
+      "state is kept; to start it: peeper start bad";
   check(peeperd, {"call", "bad", "state"}, {1, "", "(error) " + why + "\n"});
   check(peeperd, {"kill", "bad"}, {1, "", "(error) DOWN bad: it has no worker now\n"});
   const Ran status = peeperd.peeper({"status", "bad"});

@@ -243,6 +243,19 @@ TEST_CASE("a limit that can't be kept is refused with its line before anything s
     CHECK(mentions(refusal("user = \"nobody\""), ":6:8: user: only root may"));
 }
 
+TEST_CASE("a child that is started later is given what its section says, or refused") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  const std::string server = "[[server]]\nname = \"late\"\nbehaviour = \"process\"\n";
+  CHECK(talk({"SUPERVISOR", "START_CHILD", server + "nice = 7"}) == "OK");
+  CHECK(::getpriority(PRIO_PROCESS, static_cast<id_t>(peeperd.worker("late"))) == 7);
+  const std::string other = "[[server]]\nname = \"other\"\nbehaviour = \"process\"\n";
+  CHECK(mentions(talk({"SUPERVISOR", "START_CHILD", other + "user = \"no such user\""}),
+                 "user: this machine has no user"));
+  peeperd.stop();
+}
+
 TEST_CASE("a directory that isn't there keeps a worker from starting, and the log says so") {
   Instance peeperd{config("working_directory = \"/no/such/directory\"\nmax_seconds = 1")};
   peeperd.start();

@@ -164,7 +164,7 @@ TEST_CASE("a server whose init throws goes down with the exception's text, other
   peeperd.start();
   CHECK(down_text(peeperd, "init_throws") ==
         "-DOWN init_throws: more than 3 restarts in 5 s, last: std::runtime_error: nothing to "
-        "begin with. Its state is kept; restart peeperd to try again");
+        "begin with. Its state is kept; to start it: peeper start init_throws");
   peeperd.stop();
   // It never had a state: once init works, it begins.
   std::filesystem::copy_file(

@@ -18,7 +18,11 @@ namespace {
 constexpr Instant kStartOfTime{};
 
 Lifecycle life_with(config::Restart restart, std::uint32_t max_restarts = 3) {
-  return Lifecycle{restart, Intensity{max_restarts, 5s}};
+  return Lifecycle{{.restart = restart,
+                    .supervisor = {config::Strategy::kOneForOne, max_restarts, 5s,
+                                   config::AutoShutdown::kAnySignificant},
+                    .retry = {std::nullopt, {}},
+                    .asks = false}};
 }
 
 std::vector<Action> after(Lifecycle& life, Event event, Instant now = kStartOfTime) {
@@ -275,6 +279,10 @@ TEST_CASE("whatever happens in whatever order, a stop ends with everything stopp
             REQUIRE(keeper);
             keeper_ending = true;
             break;
+          case Action::kAskSupervision:
+          case Action::kAnnounceHeld:
+          case Action::kAnnounceBack:
+          case Action::kWaitForComeback: FAIL("nobody has asked for that"); break;
           case Action::kWaitForRetry: retry = true; break;
           case Action::kAnnounceDown:
           case Action::kAnnounceStopped:

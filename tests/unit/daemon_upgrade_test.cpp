@@ -26,7 +26,10 @@ struct Server {
 
   // One more restart that counts takes it down.
   explicit Server(config::Restart restart = config::Restart::kPermanent)
-      : life{restart, Intensity{0, 5s}} {
+      : life{{.restart = restart,
+              .supervisor = {config::Strategy::kOneForOne, 0, 5s, config::AutoShutdown::kNever},
+              .retry = {std::nullopt, {}},
+              .asks = false}} {
     REQUIRE(on({kStart}) == Do{Action::kLaunchKeeper});
     REQUIRE(on({kKeeperAttached}) == Do{Action::kAskRecovery});
     REQUIRE(on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
@@ -104,9 +107,13 @@ TEST_CASE("new code that can't be launched gives way to the old code after a pau
 }
 
 TEST_CASE("new code that has committed has no way back: its death is one as any other") {
-  Lifecycle life{config::Restart::kPermanent, Intensity{1, 5s}};
+  Lifecycle life{{.restart = config::Restart::kPermanent,
+                  .supervisor = {config::Strategy::kOneForOne, 1, 5s,
+                                 config::AutoShutdown::kNever},
+                  .retry = {std::nullopt, {}},
+                  .asks = false}};
   Server server;
-  server.life.intensity = Intensity{1, 5s};
+  server.life.supervisor.change_policy({.max_restarts = 1});
   server.start_new_code();
   CHECK(server.on(kDiedAfterCommit) == Do{Action::kAskRecovery});
   CHECK(server.on({kKeeperRecovered}) == Do{Action::kUpgradeKept, Action::kLaunchWorker});
@@ -133,7 +140,7 @@ TEST_CASE("a worker that crashes while it is handed over has crashed") {
   CHECK(server.life.down_reason == DownReason::kIntensity);
 
   Server lucky;
-  lucky.life.intensity = Intensity{1, 5s};
+  lucky.life.supervisor.change_policy({.max_restarts = 1});
   CHECK(lucky.on({kUpgrade}) == Do{Action::kHandOver});
   CHECK(lucky.on(kCrashed) == Do{Action::kAskRecovery});
   CHECK(lucky.on({kKeeperRecovered}) == Do{Action::kLaunchUpgraded});
@@ -141,7 +148,7 @@ TEST_CASE("a worker that crashes while it is handed over has crashed") {
 
 TEST_CASE("a code change asked for while the worker starts waits until it is ready") {
   Server server;
-  server.life.intensity = Intensity{5, 5s};
+  server.life.supervisor.change_policy({.max_restarts = 5});
   CHECK(server.on(kCrashed) == Do{Action::kAskRecovery});
   CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
   CHECK(server.on({kUpgrade}).empty());
@@ -158,7 +165,7 @@ TEST_CASE("a code change asked for while the worker starts waits until it is rea
 
 TEST_CASE("a code change asked for while there is no worker is the next one's code") {
   Server server;
-  server.life.intensity = Intensity{1, 5s};
+  server.life.supervisor.change_policy({.max_restarts = 1});
   CHECK(server.on(kCrashed) == Do{Action::kAskRecovery});
   CHECK(server.on({kUpgrade}).empty());
   CHECK(server.on({kUpgradeTimeout}).empty());  // the keeper has a time of its own
@@ -168,7 +175,7 @@ TEST_CASE("a code change asked for while there is no worker is the next one's co
 TEST_CASE("a keeper that dies in the middle of a code change is replaced, and the change goes on") {
   for (const bool new_code_works : {true, false}) {
     Server server;
-    server.life.intensity = Intensity{9, 5s};
+    server.life.supervisor.change_policy({.max_restarts = 9});
     const auto replace_keeper = [&] {
       CHECK(server.on({kKeeperDied}) == Do{Action::kLaunchKeeper});
       return server.on({kKeeperAttached});
