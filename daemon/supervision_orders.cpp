@@ -1,5 +1,5 @@
-// SupervisionTree's orders: single children terminated, started, added, deleted, and a configuration
-// that is read again.
+// SupervisionTree's orders: single children terminated, started, added, deleted, and a
+// configuration that is read again.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -148,7 +148,8 @@ void SupervisionTree::reload(config::Config wanted, ReplyTarget caller) {
   if (!changes.refused.empty()) {
     for (const std::string& why : changes.refused)
       spdlog::error("{}: {}; nothing was changed", wanted.file.string(), why);
-    return answer(caller, error_value("BADARG " + changes.refused.front() + "; nothing was changed"));
+    return answer(caller,
+                  error_value("BADARG " + changes.refused.front() + "; nothing was changed"));
   }
   spdlog::info("{}: read again; {} to end, {} to start", wanted.file.string(), changes.end.size(),
                changes.start.size());

@@ -142,7 +142,8 @@ TEST_CASE("children are added, refused, deleted, and found again with their stat
   CHECK(talk({"SUPERVISOR", "START_CHILD", toml}) == "OK");
   CHECK(talk({"CALL", "added", "inc"}) == "1");
   CHECK(talk({"SUPERVISOR", "COUNT_CHILDREN"}) == "[specs 3 active 3 supervisors 1 workers 2]");
-  CHECK(talk({"SUPERVISOR", "COUNT_CHILDREN", "g"}) == "[specs 1 active 1 supervisors 0 workers 1]");
+  CHECK(talk({"SUPERVISOR", "COUNT_CHILDREN", "g"}) ==
+        "[specs 1 active 1 supervisors 0 workers 1]");
   CHECK(talk({"SUPERVISOR", "START_CHILD", toml}) == "-ERR already_started: added runs already");
   CHECK(talk({"SUPERVISOR", "DELETE_CHILD", "added"}) ==
         "-ERR running: added runs; to stop it: peeper stop added");

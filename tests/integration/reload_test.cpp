@@ -119,13 +119,14 @@ TEST_CASE("reload: what was stopped or added by hand stays so, and a followed co
 }
 
 TEST_CASE("reload: processes that die in the middle of it, and peeperd itself") {
-  Instance peeperd{counter_config("a", "shutdown = \"infinity\"\ncallback_timeout = 0\n")};
+  const std::string patient = "shutdown = \"infinity\"\ncallback_timeout = 0\n";
+  Instance peeperd{counter_config("a", patient)};
   peeperd.start();
   Talk talk = peeperd.talk();
   CHECK(talk({"CALL", "a", "inc"}) == "1");
   CHECK(talk({"CAST", "a", "hang", "600000"}) == "OK");
   peeperd.await_message("a");
-  write(peeperd, counter_config("a", "standby = 0\n"));
+  write(peeperd, counter_config("a", patient + "standby = 0\n"));
   Talk reloading = peeperd.talk();
   reloading.send({"SUPERVISOR", "RELOAD"});
   // It waits for the worker.
@@ -136,7 +137,7 @@ TEST_CASE("reload: processes that die in the middle of it, and peeperd itself") 
 
   CHECK(talk({"CAST", "a", "hang", "600000"}) == "OK");
   peeperd.await_message("a");
-  write(peeperd, counter_config("a", "standby = 1\nshutdown = \"infinity\"\n"));
+  write(peeperd, counter_config("a", patient + "standby = 1\n"));
   reloading.send({"SUPERVISOR", "RELOAD"});
   peeperd.await([&] { return peeperd.peeper({"reload"}).err.find("BUSY") != std::string::npos; });
   peeperd.kill("a", {true, true, true});
