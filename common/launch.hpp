@@ -9,7 +9,9 @@ namespace peeper::launch {
 // File descriptors a child finds open.
 inline constexpr int kBellFd = 3;     // worker: the daemon's eventfd
 inline constexpr int kControlFd = 3;  // keeper: a SOCK_SEQPACKET socket to the daemon
-inline constexpr int kStandbyFd = 4;  // standby: a SOCK_SEQPACKET socket to the daemon
+inline constexpr int kLeashFd = 4;    // worker: a pipe's end, never read (daemon/leash.hpp)
+inline constexpr int kLeashHoldFd = 4;  // keeper: its other end, held as long as it lives
+inline constexpr int kStandbyFd = 5;  // standby: a SOCK_SEQPACKET socket to the daemon
 
 // --- Daemon and standby --------------------------------------------------------------------------
 // The one packet there is, daemon to standby: from here on it is the worker. The end of the stream

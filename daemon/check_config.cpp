@@ -5,6 +5,9 @@
 #include <ostream>
 #include <system_error>
 #include <tuple>
+#include <vector>
+
+#include "daemon/config/process_rights.hpp"
 
 namespace peeper {
 namespace {
@@ -30,6 +33,8 @@ config::Loaded load_for_start(const Options& options, const config::SearchPath& 
     loaded.mistakes.push_back(
         {server.behaviour_place.line, server.behaviour_place.column, found.error().what});
   }
+  const std::vector<config::Mistake> unable = config::settle_processes(loaded.config.servers);
+  loaded.mistakes.insert(loaded.mistakes.end(), unable.begin(), unable.end());
   std::ranges::stable_sort(loaded.mistakes, {}, [](const config::Mistake& mistake) {
     return std::tuple(mistake.line, mistake.column);
   });

@@ -3,6 +3,7 @@
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/config/load.hpp"
+#include "daemon/config/process_rights.hpp"
 #include "daemon/config/words.hpp"
 
 namespace peeper::daemon {
@@ -64,7 +65,9 @@ void Commands::count_children(Session& session, const std::string& group) {
 }
 
 void Commands::start_child(Session& session, std::string_view toml) {
-  const config::Loaded loaded = config::parse_child(toml, tree_->config());
+  config::Loaded loaded = config::parse_child(toml, tree_->config());
+  if (loaded.mistakes.empty())
+    loaded.mistakes = config::settle_processes(loaded.config.servers);
   if (loaded.mistakes.empty())
     return tree_->start_child(loaded.config.servers.back(), session.reserve_reply());
   std::string all;

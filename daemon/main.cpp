@@ -10,6 +10,7 @@
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/instance_lock.hpp"
 #include "daemon/log_level.hpp"
+#include "daemon/oom.hpp"
 #include "daemon/options.hpp"
 #include "daemon/runtime.hpp"
 
@@ -57,7 +58,8 @@ int main(int argc, char** argv) {
 
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
                                   path.program_directory / "peeper-worker",
-                                  path.program_directory / "peeper-crash-exec", path};
+                                  path.program_directory / "peeper-crash-exec", path,
+                                  daemon::be_killed_last()};
   daemon::Runtime runtime{config, [&] { return load_for_start(options, path); }, programs,
                           PEEPER_VERSION};
   const auto end = runtime.run();

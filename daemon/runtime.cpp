@@ -6,8 +6,10 @@
 #include <csignal>
 
 #include "common/limits.hpp"
+#include "daemon/descendants.hpp"
 #include "daemon/log_level.hpp"
 #include "daemon/notify.hpp"
+#include "daemon/oom.hpp"
 #include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
@@ -17,6 +19,8 @@ using namespace std::chrono_literals;
 
 // For the last replies to clients that read them.
 constexpr auto kGrace = 500ms;
+// For the kernel to take down what workers had started, and was sent SIGKILL.
+constexpr auto kLastLook = 5s;
 
 // A command can be of use only if it fits some mailbox; what is a little too large for one still
 // gets TOOBIG, what is far beyond ends the connection.
@@ -58,6 +62,10 @@ Result<Tree::End> Runtime::run() {
   if (const auto opened = listener_.open(config_.daemon.socket, config_.daemon.socket_mode);
       !opened)
     return opened.error();
+  auto& descendants = boost::asio::use_service<Descendants>(loop_);
+  descendants.adopt(family_name(config_.daemon.instance));
+  descendants.end_leftovers({programs_.keeper, programs_.worker});
+  boost::asio::use_service<OomWatch>(loop_).start();
   watch_signals();
   tree_.when_ended([this](Tree::End how) { end(how); });
   tree_.start([this] { serve(); });
@@ -123,10 +131,12 @@ void Runtime::end(Tree::End how) {
     listener_.close();
   }
   listener_.finish_connections();
-  // Looks often: mostly all clients are gone at once.
-  const auto deadline = std::chrono::steady_clock::now() + kGrace;
-  const auto look = [this, deadline](const auto& again) -> void {
-    if (facts_.connections == 0 || std::chrono::steady_clock::now() >= deadline) {
+  // Looks often: mostly all clients are gone at once, and what workers had started.
+  const auto begin = std::chrono::steady_clock::now();
+  const auto look = [this, begin](const auto& again) -> void {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    const bool is_alone = boost::asio::use_service<Descendants>(loop_).sweep();
+    if ((is_alone || waited >= kLastLook) && (facts_.connections == 0 || waited >= kGrace)) {
       spdlog::info("peeperd has stopped; the state of its servers is kept");
       return loop_.stop();
     }

@@ -212,7 +212,10 @@ void Server::launch_keeper() {
                    "--behaviour=" + section_.behaviour,
                    "--state-bytes=" + std::to_string(section_.state_bytes),
                    "--mailbox-bytes=" + std::to_string(section_.mailbox_bytes)},
-                  {{theirs.get(), launch::kControlFd}}};
+                  {{theirs.get(), launch::kControlFd},
+                   {leash_.writing_end(), launch::kLeashHoldFd}}};
+  if (const auto owner = segment_owner())
+    spec.arguments.push_back("--owner=" + std::to_string(*owner));
   auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });
   if (!child) return launch_failed(EventType::kKeeperLaunchFailed, child.error());
   keeper_ = *std::move(child);
@@ -289,7 +292,8 @@ Server::Attached Server::attach_rings() {
   if (rings_ && ::stat(rings_->segment().id().path().c_str(), &facts) == 0 &&
       rings_->segment().inode() == facts.st_ino)
     return Attached::kDone;
-  auto segment = segment::Segment::open({instance_, name()}, segment::View::kRings);
+  auto segment = segment::Segment::open({instance_, name(), segment_owner()},
+                                        segment::View::kRings);
   if (!segment) {
     failure_ = segment.error().what;
     spdlog::error("server {}: {}", name(), failure_);

@@ -19,12 +19,14 @@
 
 #include "common/launch.hpp"
 #include "common/segment/dead_letters.hpp"
+#include "common/segment/judgement.hpp"
 #include "daemon/calls.hpp"
 #include "daemon/child.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/courier.hpp"
 #include "daemon/crash_exec.hpp"
 #include "daemon/debug.hpp"
+#include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
@@ -41,6 +43,7 @@ struct Programs {
   std::filesystem::path worker;
   std::filesystem::path crash_exec;
   config::SearchPath behaviours;
+  int own_oom_score_adj = 0;  // what peeperd was started with
 };
 
 enum class Role { kKeeper, kWorker, kStandby };
@@ -175,6 +178,11 @@ class Server : public Receiver {
   void act(Action action);
 
   void launch_keeper();
+  // Its workers' user, where that isn't ours.
+  [[nodiscard]] std::optional<uid_t> segment_owner() const {
+    const auto& account = section_.process.account;
+    return account ? std::optional<uid_t>{account->user} : std::nullopt;
+  }
   LaunchSpec worker_spec();
   void launch_worker();
   void on_worker_ready();
@@ -188,7 +196,7 @@ class Server : public Receiver {
   void forsake_keeper();
   void on_keeper_exit(int wait_status);
   void on_worker_exit(std::uint32_t incarnation, int wait_status);
-  void on_worker_end(int wait_status);
+  void on_worker_end(int wait_status, segment::Observed observed);
   [[nodiscard]] std::optional<int> foretold_end() const;
   [[nodiscard]] bool has_stopped() const;
   void watch_callbacks();
@@ -249,6 +257,7 @@ class Server : public Receiver {
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;
   boost::asio::posix::stream_descriptor bell_;
+  const Leash leash_;
   boost::asio::steady_timer keeper_timer_;
   boost::asio::steady_timer worker_timer_;
   boost::asio::steady_timer retry_timer_;

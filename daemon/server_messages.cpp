@@ -118,7 +118,7 @@ void Server::on_bell() {
   look_at_suspension();
   if (const auto wait_status = foretold_end()) {
     departed_.push_back({incarnation_, std::move(worker_)});
-    return on_worker_end(*wait_status);
+    return on_worker_end(*wait_status, segment::Observed::kSeen);
   }
   drain();
 }

@@ -8,6 +8,7 @@
 
 #include "common/segment/judgement.hpp"
 #include "daemon/server.hpp"
+#include "daemon/worker_process.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -36,7 +37,9 @@ LaunchSpec Server::worker_spec() {
                    "--library=" + library_.string(),
                    "--retries=" + std::to_string(section_.most_retries()),
                    "--dedupe-window=" + std::to_string(section_.dedupe_window)},
-                  {{bell_.native_handle(), launch::kBellFd}}};
+                  {{bell_.native_handle(), launch::kBellFd},
+                   {leash_.reading_end(), launch::kLeashFd}}};
+  spec.leash_fd = launch::kLeashFd;
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
@@ -45,6 +48,7 @@ LaunchSpec Server::worker_spec() {
   if (section_.state.named) spec.arguments.emplace_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);
+  apply(section_.process, programs_.own_oom_score_adj, spec);
   return spec;
 }
 

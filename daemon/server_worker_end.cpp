@@ -6,6 +6,7 @@
 
 #include "common/segment/death.hpp"
 #include "daemon/instant.hpp"
+#include "daemon/oom.hpp"
 #include "daemon/server.hpp"
 
 namespace peeper::daemon {
@@ -43,8 +44,11 @@ std::optional<int> Server::foretold_end() const {
 void Server::on_worker_exit(std::uint32_t incarnation, int wait_status) {
   const auto has_departed = [&](const Departed& gone) { return gone.incarnation == incarnation; };
   if (std::erase_if(departed_, has_departed) != 0) return;
+  const bool by_the_kernel = WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL &&
+                             !worker_->was_killed() &&
+                             boost::asio::use_service<OomWatch>(loop_).explains_death();
   worker_.reset();
-  on_worker_end(wait_status);
+  on_worker_end(wait_status, by_the_kernel ? segment::Observed::kOom : segment::Observed::kSeen);
 }
 
 // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped. And only
@@ -70,7 +74,7 @@ bool Server::has_progressed() const {
   return now.mailbox_head != at_launch_.mailbox_head || now.sequence > at_launch_.sequence + 2;
 }
 
-void Server::on_worker_end(int wait_status) {
+void Server::on_worker_end(int wait_status, segment::Observed observed) {
   disarm(worker_timer_);
   drain();
   const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && has_stopped();
@@ -80,8 +84,7 @@ void Server::on_worker_end(int wait_status) {
   const bool hung = watchdog_ && watchdog_->has_struck();
   last_death_ = {
       .request = launch::Request::kRecover,
-      .observed =
-          static_cast<std::uint32_t>(hung ? segment::Observed::kHung : segment::Observed::kSeen),
+      .observed = static_cast<std::uint32_t>(hung ? segment::Observed::kHung : observed),
       .wait_status = wait_status,
       .incarnation = incarnation_,
       .retries = 0,  // as configured when the recovery is asked for

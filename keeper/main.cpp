@@ -28,6 +28,8 @@ Options parse_or_exit(int argc, char** argv) {
   CLI::App app{"Holds the segment of one server. Started by peeperd, never by hand."};
   app.add_option("--instance", options.id.instance)->required();
   app.add_option("--server", options.id.server)->required();
+  uid_t owner = 0;
+  auto* owned = app.add_option("--owner", owner, "The user that the segment belongs to");
   app.add_option("--behaviour", options.wanted.behaviour)->required();
   app.add_option("--state-bytes", options.wanted.state_bytes)->required();
   app.add_option("--mailbox-bytes", options.wanted.mailbox_bytes)->required();
@@ -36,6 +38,7 @@ Options parse_or_exit(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  if (*owned) options.id.owner = owner;
   return options;
 }
 

@@ -14,6 +14,7 @@
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
+#include "worker/runtime/sandbox.hpp"
 #include "worker/runtime/standby.hpp"
 
 namespace {
@@ -26,6 +27,7 @@ struct Options {
   worker::RuntimeOptions runtime;
   worker::InitArguments arguments;
   segment::CoreDump core_dump = segment::CoreDump::kWithoutState;
+  worker::Sandbox sandbox;
   bool standby = false;
 };
 
@@ -48,6 +50,11 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_flag("--named", options.arguments.named, "Arguments are name and value by turns");
   bool dumps_state = false;
   app.add_flag("--core-dump-with-state", dumps_state, "Core dumps hold the segment");
+  app.add_flag("--no-network", options.sandbox.no_network, "Sockets of this machine only");
+  app.add_flag("--read-only", options.sandbox.read_only, "No file can be written");
+  app.add_option("--writable", options.sandbox.writable, "... but this, or what is in it")
+      ->allow_extra_args(false);
+  app.add_flag("--seccomp", options.sandbox.no_dangerous_calls, "No dangerous system calls");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -109,10 +116,12 @@ int main(int argc, char** argv) {
   // loaded, which may start threads.
   options.runtime.break_even = worker::measure_break_even();
   worker::prepare_backtraces();
+  // Before any code of the server's.
+  const auto sandboxed = worker::enter_sandbox(options.sandbox, segment.id().path());
   // What can't be loaded is told by the worker that is started in its stead.
   Result<const abi::Behaviour*> behaviour = Failure{};
   if (options.standby) {
-    behaviour = worker::load_behaviour(options.library);
+    if (sandboxed) behaviour = worker::load_behaviour(options.library);
     if (!behaviour) ::_exit(segment::kExitRefused);
     options.runtime.incarnation = worker::wait_as_standby(segment, launch::kStandbyFd);
     ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
@@ -131,6 +140,7 @@ int main(int argc, char** argv) {
   status.incarnation.store(options.runtime.incarnation, std::memory_order_release);
   // From here on the crash record speaks for us.
   worker::install_crash_handler(segment, options.runtime.incarnation, launch::kBellFd);
+  if (!sandboxed) worker::die(segment::CrashKind::kRefused, sandboxed.error().what);
   if (!behaviour) behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 

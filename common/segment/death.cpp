@@ -46,6 +46,7 @@ std::string describe(const Death& death, const CrashReport& report) {
   if (death.observed == Observed::kNobodySaw) return "died while no daemon watched";
   if (death.observed == Observed::kHung)
     return "HUNG for more than " + std::to_string(death.allowed_ms) + " ms";
+  if (death.observed == Observed::kOom) return "OOM: killed by the kernel for want of memory";
   if (WIFSIGNALED(death.wait_status)) {
     const int signal = WTERMSIG(death.wait_status);
     std::string text = signal_name(signal);

@@ -39,7 +39,8 @@ struct CrashReport {
 [[nodiscard]] CrashReport read_crash(const CrashRecord& record, std::uint32_t incarnation);
 
 // "SIGSEGV at 0x0", "SIGSEGV at 0x7ffc… (stack overflow)", "std::runtime_error: boom",
-// "exit status 3", "SIGKILL", "HUNG for more than 5000 ms". The wait status decides; the record adds what only it can know.
+// "exit status 3", "SIGKILL", "HUNG for more than 5000 ms", "OOM: killed by …". The wait status
+// decides; the record adds what only it can know.
 [[nodiscard]] std::string describe(const Death& death, const CrashReport& report);
 
 // Is starting the same worker again useless?

@@ -13,6 +13,7 @@ enum class Observed : std::uint32_t {
   kNobodySaw = 0,  // daemon and worker went together
   kSeen = 1,       // the daemon has the wait status: the message is told its cause
   kHung = 2,       // as kSeen, and the daemon ended it for a callback that took too long
+  kOom = 3,        // as kSeen, and it was the kernel that killed it, for want of memory
 };
 
 enum class Verdict : std::uint32_t {

@@ -56,10 +56,17 @@ Result<Segment> Segment::open_object(const SegmentId& id, IfMissing if_missing) 
     struct stat facts {};
     if (::fstat(segment.descriptor(), &facts) != 0)
       return system_failure("cannot look at " + id.path(), errno);
-    if (facts.st_uid != ::geteuid() || (facts.st_mode & 077) != 0)
+    const uid_t owner = id.owner.value_or(::geteuid());
+    // A new one, or from when the server had no user of its own: nobody else could write it so far.
+    if (if_missing == IfMissing::kCreate && facts.st_uid == ::geteuid() && owner != facts.st_uid) {
+      if (::fchown(segment.descriptor(), owner, static_cast<gid_t>(-1)) != 0)
+        return system_failure("cannot give " + id.path() + " to its server's user", errno);
+      facts.st_uid = owner;
+    }
+    if (facts.st_uid != owner || (facts.st_mode & 077) != 0)
       return Failure{"segment " + id.path() +
                          " belongs to another user or is open to others; expected owner " +
-                         std::to_string(::geteuid()) + " and mode 0600. Remove it or choose another "
+                         std::to_string(owner) + " and mode 0600. Remove it or choose another "
                          "'instance' in the configuration",
                      EPERM};
     segment.inode_ = facts.st_ino;

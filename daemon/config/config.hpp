@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/limits.hpp"
+#include "daemon/config/process.hpp"
 
 namespace peeper::config {
 
@@ -84,15 +85,6 @@ struct InitArguments {
   std::vector<std::string> values;
 
   bool operator==(const InitArguments&) const = default;
-};
-
-// Where in the file something stands, for later mistakes about it. From 1; 0 is unknown.
-struct Place {
-  int line = 0;
-  int column = 0;
-
-  // What stands elsewhere is the same all the same.
-  friend constexpr bool operator==(Place, Place) { return true; }
 };
 
 // [daemon]
@@ -177,6 +169,7 @@ struct ServerSection {
   CoreDump core_dump = CoreDump::kWithoutState;
   std::vector<std::string> listener{"log"};
   std::vector<DebugOption> debug;
+  ProcessSection process;
 
   Place place;
   Place name_place;

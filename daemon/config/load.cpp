@@ -11,6 +11,7 @@
 
 #include "common/limits.hpp"
 #include "daemon/config/groups.hpp"
+#include "daemon/config/load_process.hpp"
 #include "daemon/config/section.hpp"
 #include "daemon/config/toml_guard.hpp"
 #include "daemon/config/unsupported.hpp"
@@ -155,6 +156,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_word("core_dump", server.core_dump);
   read_listeners(section, server.listener);
   section.read_words("debug", server.debug);
+  read_process(section, server.process);
   refuse_unsupported(section, server, unsupported_in_server());
   section.report_unknown_keys();
   server.place = place_of(table.source());

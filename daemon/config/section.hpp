@@ -35,6 +35,11 @@ class Section {
   Section(const toml::table& table, std::string title, std::vector<Mistake>& mistakes)
       : table_(table), title_(std::move(title)), mistakes_(mistakes) {}
 
+  // A table in this one.
+  [[nodiscard]] Section inner(const toml::table& table, std::string title) const {
+    return {table, std::move(title), mistakes_};
+  }
+
   // The value of a key, which from now on counts as known; null if it isn't there.
   const toml::node* find(std::string_view key);
   // Where a key's value stands, or the section if it isn't there.

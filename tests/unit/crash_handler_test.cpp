@@ -69,7 +69,8 @@ class Victim {
       segment->close_descriptor();
       if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
       ::dup2(bell_.get(), launch::kBellFd);
-      ::close_range(launch::kBellFd + 1, ~0U, 0);  // as the daemon starts it
+      ::dup2(bell_.get(), launch::kLeashFd);
+      ::close_range(launch::kLeashFd + 1, ~0U, 0);  // as the daemon starts it
       worker::install_crash_handler(*segment, kIncarnation, launch::kBellFd);
       ::raise(SIGSTOP);
       life(*segment, steps);

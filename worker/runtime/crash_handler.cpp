@@ -105,10 +105,10 @@ End begin_to_die() {
   return End::kAlreadyTold;
 }
 
-// Has the process descriptors beside its standard ones and the bell? Those the kernel gives out
+// Has the process descriptors beside its standard ones, bell and leash? Those the kernel gives out
 // first are looked at; a process that has others has, or had, them too.
 bool holds_descriptors() {
-  constexpr int kFirst = std::max(STDERR_FILENO, launch::kBellFd) + 1;
+  constexpr int kFirst = std::max({STDERR_FILENO, launch::kBellFd, launch::kLeashFd}) + 1;
   pollfd looked_at[252];
   for (int i = 0; pollfd& one : looked_at) one = {kFirst + i++, 0, 0};
   if (::poll(looked_at, std::size(looked_at), 0) < 0) return true;

@@ -1,10 +1,12 @@
 #include "worker/runtime/exception_text.hpp"
 
 #include <cxxabi.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <new>
 #include <typeinfo>
 
 #include "worker/runtime/heap.hpp"
@@ -22,6 +24,11 @@ std::string exception_text() {
     throw;
   } catch (const OutOfStateMemory& e) {
     text = e.what();
+  } catch (const std::bad_alloc& e) {
+    text += std::string(": ") + e.what();
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+      text = "OOM: " + text + "; limits.memory is " + std::to_string(limit.rlim_cur) + " bytes";
   } catch (const std::exception& e) {
     text += std::string(": ") + e.what();
   } catch (...) {
