@@ -101,17 +101,19 @@ void Audit::check_states(const Callers& callers) {
   check_clicks(callers);
 }
 
-// Each count from 1 on was answered to somebody, once.
+// Each count was answered to one message, and there are as many as messages.
 void Audit::check_clicks(const Callers& callers) {
   std::vector<std::int64_t> all;
-  for (const auto& caller : callers)
+  std::size_t clicks = 0;
+  for (const auto& caller : callers) {
     all.insert(all.end(), caller->clicks().begin(), caller->clicks().end());
+    clicks += caller->slow_clicks();
+  }
   std::sort(all.begin(), all.end());
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i] != static_cast<std::int64_t>(i + 1))
-      return shared_.verdict.fail("clicks: in place of " + std::to_string(i + 1) + " the answer " +
-                                  std::to_string(all[i]));
-  demand({"CALL", kClicks, "state"}, std::to_string(all.size()));
+  const auto twice = std::adjacent_find(all.begin(), all.end());
+  if (twice != all.end())
+    shared_.verdict.fail("clicks: two messages were answered " + std::to_string(*twice));
+  demand({"CALL", kClicks, "state"}, std::to_string(clicks + all.size()));
 }
 
 // A keeper and a worker for each server, standbys as far as they are back, nobody else, no zombie.

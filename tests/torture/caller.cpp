@@ -20,6 +20,8 @@ constexpr std::chrono::seconds kPatience{90};
 constexpr std::chrono::milliseconds kPauseWhenDown{20};
 constexpr std::size_t kMostOrders = 8;
 constexpr std::uint32_t kTexts = 8;
+// Of a slow callback of a tally, in microseconds: so that some die in the middle of one.
+constexpr std::uint32_t kSlowest = 4'000;
 
 bool starts(const resp::Reply& reply, std::string_view code) {
   return reply.is_error() && reply.text.starts_with(code);
@@ -100,8 +102,12 @@ std::optional<resp::Reply> Caller::settle(Command command, After after) {
         shared_.verdict.fail(own("client ") + " got garbage: " + tried.reply.error().what);
     } else if (starts(*tried.reply, "CRASHED ")) {
       ++shared_.figures.crashed;
+      if (after == After::kNever)
+        shared_.verdict.fail(own("client ") + ", a server that drops nothing: " +
+                             tried.reply->text);
+      ++shared_.figures.undone;
       if (was_sent_once && after == After::kMayLetBe && below(2) == 0) {
-        ++shared_.figures.undone;
+        ++shared_.figures.let_be;
         return std::nullopt;
       }
     } else if (starts(*tried.reply, "DOWN ") || starts(*tried.reply, "TIMEOUT ")) {
@@ -155,6 +161,11 @@ void Caller::click() {
     constexpr std::string_view kWays[] = {"inc_then_segv", "inc_then_abort", "inc_then_raise"};
     return crash(Command::call(kClicks, kWays[below(3)]));
   }
+  if (below(4) == 0) {
+    const auto reply = settle(Command::call(kClicks, "inc_then_hang", 1 + below(5)));
+    if (reply) ++slow_clicks_;
+    return expect(reply, "OK", "a slow click");
+  }
   const auto reply = settle(Command::call(kClicks, "inc"));
   if (!reply) return;
   const std::int64_t last = clicks_.empty() ? 0 : clicks_.back();
@@ -169,8 +180,10 @@ void Caller::vote() {
   const std::string series = own("vote");
   // An accepted cast is applied, whoever dies: it is counted as soon as it is.
   const bool is_call = below(2) == 0;
-  const auto reply = settle(is_call ? Command::call(kVotes, "count", series, number)
-                                    : Command::cast(kVotes, "count", series, number));
+  const std::uint32_t slowness = below(8) == 0 ? below(kSlowest) : 0;
+  const auto reply = settle(is_call ? Command::call(kVotes, "count", series, number, slowness)
+                                    : Command::cast(kVotes, "count", series, number, slowness),
+                            After::kNever);
   if (!reply) return;
   votes_ = number;
   expect(reply, is_call ? series + " " + std::to_string(number) : "OK", "votes");
@@ -183,7 +196,8 @@ void Caller::use_hub() {
   const auto reply = settle(
       draw == 0   ? Command::call(kHub, "relay", kVotes, own("relay"), number)
       : draw == 1 ? Command::call(kHub, "ask", kVotes, own("ask"), number)
-                  : Command::call(kHub, "later", own("timer"), number));
+                  : Command::call(kHub, "later", own("timer"), number, below(kSlowest)),
+      After::kNever);
   if (!reply) return;
   last = number;
   expect(reply, "OK", "hub");
@@ -199,8 +213,11 @@ void Caller::open_accounts() {
 
 void Caller::use_ledger(std::string_view server, Account& its) {
   switch (below(16)) {
-    case 0:
-      return crash(Command::call(server, "transfer_then_segv", account(0), account(1), 1));
+    case 0: {
+      const std::size_t from = its.balances[0] == 0 ? 1 : 0;
+      return crash(
+          Command::call(server, "transfer_then_segv", account(from), account(1 - from), 1));
+    }
     case 1: return expect(settle(Command::call(server, "audit")), "OK", "audit");
     case 2:
     case 3:

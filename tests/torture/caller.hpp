@@ -39,8 +39,9 @@ class Caller {
   void audit();
   void disconnect() { client_.reset(); }
 
-  // The counts that `clicks` has answered.
+  // The counts that `clicks` has answered, and how often it was asked for one without saying it.
   [[nodiscard]] const std::vector<std::int64_t>& clicks() const { return clicks_; }
+  [[nodiscard]] std::size_t slow_clicks() const { return slow_clicks_; }
   // Of `store`: how many keys it has there.
   [[nodiscard]] std::size_t keys() const { return texts_.size() + (increments_ > 0 ? 1 : 0); }
   static constexpr std::int64_t kOpened = 2'000;  // in each ledger, in two accounts
@@ -62,7 +63,8 @@ class Caller {
   void use_store();
   void change_text(const std::string& key);
 
-  enum class After { kMayLetBe, kRepeat };  // a crash: is the message sent again, or not
+  // -CRASHED: is the message sent again, or not? Or may that not be answered?
+  enum class After { kMayLetBe, kRepeat, kNever };
   // The answer; none if the message was surely undone, and is let be; or if the torture has failed.
   std::optional<resp::Reply> settle(Command command, After after = After::kMayLetBe);
   // The same for a message whose callback crashes: every answer but -CRASHED is wrong.
@@ -90,6 +92,7 @@ class Caller {
   std::optional<Client> client_;
 
   std::vector<std::int64_t> clicks_;
+  std::size_t slow_clicks_ = 0;
   std::int64_t votes_ = 0;
   std::int64_t relays_ = 0;
   std::int64_t asks_ = 0;

@@ -59,7 +59,7 @@ Blow Plan::next() {
             .target = who < 50   ? Target::kWorker
                       : who < 70 ? Target::kKeeper
                       : who < 80 ? Target::kStandby
-                      : who < 94 ? Target::kAny
+                      : who < 97 ? Target::kAny
                                  : Target::kDaemon,
             .signal = how < 50   ? SIGKILL
                       : how < 65 ? SIGSEGV

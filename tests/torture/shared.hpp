@@ -32,7 +32,8 @@ struct Figures {
   std::atomic<std::int64_t> messages{0};  // that were settled
   std::atomic<std::int64_t> repeated{0};  // tries after the first, by the caller
   std::atomic<std::int64_t> crashed{0};   // answers
-  std::atomic<std::int64_t> undone{0};    // of these, messages that were let be
+  std::atomic<std::int64_t> undone{0};    // of these, to messages that don't crash by themselves
+  std::atomic<std::int64_t> let_be{0};    // of these, not sent again
   std::atomic<std::int64_t> down{0};
   std::atomic<std::int64_t> timeouts{0};
 };

@@ -1,14 +1,15 @@
 // What the torture counts with: series of numbers 1, 2, 3 … that must each come once and in order.
 // Whatever is lost, comes twice or too early is a fault, and the first one is kept.
 //
-// Calls and casts: count SERIES N. Calls: last SERIES; fault; relay SERVER SERIES N, a cast of
+// Calls and casts: count SERIES N [US], which takes so many microseconds. Calls: last SERIES; fault; relay SERVER SERIES N, a cast of
 // `count` to the server; ask SERVER SERIES N, a call of it, whose answer is counted here; later
-// SERIES N, a timer that counts here.
+// SERIES N US, a timer that counts here.
 #include <peeper/containers.hpp>
 #include <peeper/server.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -32,7 +33,7 @@ struct Tally {
 
   static Result handle_call(const Message& message, State& state, Context& context) {
     const std::string_view name = message.name();
-    if (name == "count") return count(state, message.arg(0), number(message, 1));
+    if (name == "count") return count(state, message);
     if (name == "last") return last(state, message.arg(0));
     if (name == "fault") return std::string_view(state.fault);
     if (name == "relay") {
@@ -40,7 +41,7 @@ struct Tally {
     } else if (name == "ask") {
       context.call(kAskTimeout, message.arg(0), "count", message.arg(1), message.arg(2));
     } else if (name == "later") {
-      context.send_after(kLater, "count", message.arg(0), message.arg(1));
+      context.send_after(kLater, "count", message.arg(0), message.arg(1), message.arg(2));
     } else {
       return peeper::error("BADARG no such call: " + std::string(name));
     }
@@ -48,13 +49,13 @@ struct Tally {
   }
 
   static void handle_cast(const Message& message, State& state) {
-    (void)count(state, message.arg(0), number(message, 1));
+    (void)count(state, message);
   }
 
   static void handle_info(const Message& message, State& state) {
     const auto answer = message.answer();
     if (!answer) {
-      (void)count(state, message.arg(0), number(message, 1));
+      (void)count(state, message);
       return;
     }
     const std::string text(answer->is_error() ? answer->error() : answer->text().value_or(""));
@@ -72,8 +73,13 @@ struct Tally {
   }
 
  private:
-  static std::int64_t number(const Message& message, std::size_t index) {
-    return message.integer(index).value_or(-1);
+  static std::string count(State& state, const Message& message) {
+    std::string text = count(state, message.arg(0), message.integer(1).value_or(-1));
+    const auto until = std::chrono::steady_clock::now() +
+                       std::chrono::microseconds{message.integer(2).value_or(0)};
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    return text;
   }
 
   static std::int64_t last(const State& state, std::string_view series) {
