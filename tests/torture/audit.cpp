@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <sstream>
 #include <thread>
 
 #include "servers.hpp"
@@ -174,7 +175,17 @@ void Audit::await_descriptors() {
   if (!came) shared_.verdict.fail(fault);
 }
 
+// What a peeperd says that finds what can't be: no callback hangs, and nobody writes at random.
+void Audit::check_log() const {
+  std::istringstream log{peeperd_.log()};
+  for (std::string line; std::getline(log, line);)
+    for (const char* word : {"in a callback for more than", "HUNG", "overwrote", "damaged",
+                             "malformed", "messages dropped", "does not answer", "was removed"})
+      if (line.find(word) != line.npos) shared_.verdict.fail("in the log: " + line);
+}
+
 void Audit::check_nothing_is_left() const {
+  check_log();
   const auto left = of_instance(peeperd_.name());
   if (!left.empty()) shared_.verdict.fail("left running:" + names_of(left));
   for (const Relative& child : children_of(::getpid()))

@@ -32,6 +32,7 @@ class Audit {
   void check_clicks(const Callers& callers);
   void demand(std::initializer_list<std::string_view> command, const std::string& wanted);
   void check_processes();
+  void check_log() const;
   void await_descriptors();
   [[nodiscard]] std::string fault_of_descriptors() const;
 

@@ -17,7 +17,7 @@ namespace {
 constexpr std::chrono::seconds kTimeout{10};
 // Until a message must be settled, however often everything dies meanwhile.
 constexpr std::chrono::seconds kPatience{90};
-constexpr std::chrono::milliseconds kPauseWhenDown{20};
+constexpr std::chrono::milliseconds kPauseWhenDown{5};
 constexpr std::size_t kMostOrders = 8;
 constexpr std::uint32_t kTexts = 8;
 // Of a slow callback of a tally, in microseconds: so that some die in the middle of one.
@@ -157,7 +157,7 @@ void Caller::demand(Command command, const std::string& wanted, const std::strin
 // --- clicks, votes, hub --------------------------------------------------------------------------
 
 void Caller::click() {
-  if (below(16) == 0) {
+  if (below(64) == 0) {
     constexpr std::string_view kWays[] = {"inc_then_segv", "inc_then_abort", "inc_then_raise"};
     return crash(Command::call(kClicks, kWays[below(3)]));
   }
@@ -212,24 +212,17 @@ void Caller::open_accounts() {
 }
 
 void Caller::use_ledger(std::string_view server, Account& its) {
-  switch (below(16)) {
-    case 0: {
-      const std::size_t from = its.balances[0] == 0 ? 1 : 0;
-      return crash(
-          Command::call(server, "transfer_then_segv", account(from), account(1 - from), 1));
-    }
-    case 1: return expect(settle(Command::call(server, "audit")), "OK", "audit");
-    case 2:
-    case 3:
-      return expect(settle(Command::call(server, "balance", account(1))),
-                    std::to_string(its.balances[1]), "balance");
-    case 4:
-    case 5:
-    case 6:
-    case 7:
-    case 8: return order(server, its);
-    default: return transfer(server, its);
+  const std::uint32_t draw = below(64);
+  if (draw == 0) {
+    const std::size_t from = its.balances[0] == 0 ? 1 : 0;
+    return crash(Command::call(server, "transfer_then_segv", account(from), account(1 - from), 1));
   }
+  if (draw < 3) return expect(settle(Command::call(server, "audit")), "OK", "audit");
+  if (draw < 8)
+    return expect(settle(Command::call(server, "balance", account(1))),
+                  std::to_string(its.balances[1]), "balance");
+  if (draw < 30) return order(server, its);
+  transfer(server, its);
 }
 
 void Caller::transfer(std::string_view server, Account& its) {

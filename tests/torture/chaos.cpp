@@ -45,8 +45,8 @@ const char* prefix_of(Target target) {
 
 // Mostly short. Some are longer than callback_timeout, for the watchdog must not be fooled.
 std::chrono::milliseconds Plan::hold() {
-  if (below(16) == 0) return 3'000ms + std::chrono::milliseconds{below(1'500)};
-  return std::chrono::milliseconds{5 + below(400)};
+  if (below(40) == 0) return 3'000ms + std::chrono::milliseconds{below(1'500)};
+  return std::chrono::milliseconds{2 + below(150)};
 }
 
 // All numbers are drawn, whether they are needed or not.
@@ -54,7 +54,7 @@ Blow Plan::next() {
   const std::uint32_t who = below(100);
   const std::uint32_t how = below(100);
   // A third comes with the one before, as near as two system calls are.
-  const std::uint32_t pause = below(3) == 0 ? 0 : below(120);
+  const std::uint32_t pause = below(3) == 0 ? 0 : below(100);
   Blow blow{.pause = std::chrono::milliseconds{pause},
             .target = who < 50   ? Target::kWorker
                       : who < 70 ? Target::kKeeper

@@ -30,12 +30,12 @@ std::string configuration() {
          group("shop", "one_for_all") +
          server(kClicks, "counter",
                 "standby = 0\nmax_restarts = 5\nmax_seconds = 1\n"
-                "retry_delay = \"50ms..500ms\"\n") +
+                "retry_delay = \"20ms..200ms\"\n") +
          server(kVotes, "tally", never_down + keeps_all + "standby = 2\n") +
          server(kBank, "ledger", never_down + "group = \"money\"\n") +
          server(kTill, "ledger",
                 "group = \"money\"\nmax_restarts = 3\nmax_seconds = 1\n"
-                "retry_delay = \"50ms..500ms\"\nwhen_down = \"queue\"\n") +
+                "retry_delay = \"20ms..200ms\"\nwhen_down = \"queue\"\n") +
          server(kStore, "kv", never_down + "group = \"shop\"\n") +
          server(kHub, "tally", never_down + keeps_all + "group = \"shop\"\n");
 }
