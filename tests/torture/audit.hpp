@@ -17,8 +17,8 @@ using Callers = std::vector<std::unique_ptr<Caller>>;
 
 class Audit {
  public:
-  // Of a peeperd that has just been started, without clients: what it has then is what it shall have
-  // each time.
+  // Of a peeperd that has just been started, without clients: what it has then is what it shall
+  // have each time.
   Audit(test::Instance& peeperd, Shared& shared);
 
   // Nobody is stopped, no client works. Disconnects them.

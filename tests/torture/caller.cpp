@@ -96,6 +96,7 @@ std::optional<resp::Reply> Caller::settle(Command command, After after) {
     Try tried = attempt(command);
     // After -CRASHED it was undone, so the next try is as good as the first.
     was_sent_once = was_sent_once && tried.was_sent_once;
+    if (tried.reply && !tried.was_sent_once) ++shared_.figures.outlived;
     if (!tried.reply) {
       was_sent_once = false;
       if (tried.reply.error().system_error == EPROTO)

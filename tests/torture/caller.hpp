@@ -1,6 +1,6 @@
 // One client of the torture. It knows what each of its messages must have done: an answer says that
 // it was applied once; -CRASHED to one that was sent once says that it was not applied; all else is
-// unclear, and is made clear by the same message with the same token. So the next answer of the same
+// unclear, and is made clear by the same message with the same token. So the next answer of that
 // server is known beforehand, and so is everything in the end.
 //
 // Thread: work() on one of its own, the rest while that doesn't run.

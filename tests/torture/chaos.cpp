@@ -55,21 +55,18 @@ Blow Plan::next() {
   const std::uint32_t how = below(100);
   // A third comes with the one before, as near as two system calls are.
   const std::uint32_t pause = below(3) == 0 ? 0 : below(100);
-  Blow blow{.pause = std::chrono::milliseconds{pause},
-            .target = who < 50   ? Target::kWorker
-                      : who < 70 ? Target::kKeeper
-                      : who < 80 ? Target::kStandby
-                      : who < 97 ? Target::kAny
-                                 : Target::kDaemon,
-            .signal = how < 50   ? SIGKILL
-                      : how < 65 ? SIGSEGV
-                      : how < 75 ? SIGABRT
-                                 : SIGSTOP,
-            .index = below(1'000),
-            .hold = hold()};
-  // While it is stopped nobody is answered, so not for long.
-  if (blow.target == Target::kDaemon) blow.hold = std::min(blow.hold, 1'000ms);
-  return blow;
+  return {.pause = std::chrono::milliseconds{pause},
+          .target = who < 50   ? Target::kWorker
+                    : who < 70 ? Target::kKeeper
+                    : who < 80 ? Target::kStandby
+                    : who < 97 ? Target::kAny
+                               : Target::kDaemon,
+          .signal = how < 50   ? SIGKILL
+                    : how < 65 ? SIGSEGV
+                    : how < 75 ? SIGABRT
+                               : SIGSTOP,
+          .index = below(1'000),
+          .hold = hold()};
 }
 
 // --- Striking ------------------------------------------------------------------------------------

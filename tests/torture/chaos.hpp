@@ -1,5 +1,5 @@
-// Signals to everybody, at random: what is done is a sequence by a seed, when it hits is chance. So a
-// seed repeats the blows, but not the moments in the processes that are hit.
+// Signals to everybody, at random: what is done is a sequence by a seed, when it hits is chance. So
+// a seed repeats the blows, but not the moments in the processes that are hit.
 //
 // Thread: the main thread, which starts peeperd: a process ends with the thread that started it.
 #pragma once

@@ -118,11 +118,11 @@ class Torture {
   void print_figures() const {
     const Figures& figures = shared_.figures;
     std::printf(
-        "%lld messages settled, %lld tries repeated, %lld answers CRASHED (%lld by signals, of which "
-        "%lld let be), %lld DOWN, %lld TIMEOUT\n"
+        "%lld messages settled, %lld tries over a death of peeperd, %lld tries repeated\n"
+        "%lld answers CRASHED (%lld by signals, %lld of these let be), %lld DOWN, %lld TIMEOUT\n"
         "%d SIGKILL, %d SIGSEGV and SIGABRT, %d SIGSTOP, %d deaths of peeperd, %d audits\n",
-        static_cast<long long>(figures.messages), static_cast<long long>(figures.repeated),
-        static_cast<long long>(figures.crashed),
+        static_cast<long long>(figures.messages), static_cast<long long>(figures.outlived),
+        static_cast<long long>(figures.repeated), static_cast<long long>(figures.crashed),
         static_cast<long long>(figures.undone), static_cast<long long>(figures.let_be),
         static_cast<long long>(figures.down), static_cast<long long>(figures.timeouts),
         chaos_.kills(), chaos_.crashes(), chaos_.stops(), chaos_.daemon_deaths(), rounds_);

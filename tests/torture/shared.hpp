@@ -31,6 +31,7 @@ class Verdict {
 struct Figures {
   std::atomic<std::int64_t> messages{0};  // that were settled
   std::atomic<std::int64_t> repeated{0};  // tries after the first, by the caller
+  std::atomic<std::int64_t> outlived{0};  // answered by another peeperd than was asked first
   std::atomic<std::int64_t> crashed{0};   // answers
   std::atomic<std::int64_t> undone{0};    // of these, to messages that don't crash by themselves
   std::atomic<std::int64_t> let_be{0};    // of these, not sent again
@@ -41,8 +42,8 @@ struct Figures {
 struct Shared {
   Verdict verdict;
   Figures figures;
-  // Odd while peeperd is being killed: connections may be lost from then on. So a command that began
-  // and ended at the same even number was sent once.
+  // Odd while peeperd is being killed: connections may be lost from then on. So a command that
+  // began and ended at the same even number was sent once.
   std::atomic<std::uint64_t> daemon_deaths{0};
 };
 

@@ -1,9 +1,9 @@
 // What the torture counts with: series of numbers 1, 2, 3 … that must each come once and in order.
 // Whatever is lost, comes twice or too early is a fault, and the first one is kept.
 //
-// Calls and casts: count SERIES N [US], which takes so many microseconds. Calls: last SERIES; fault;
-// relay SERVER SERIES N, a cast of `count` to the server; ask SERVER SERIES N, a call of it, whose
-// answer is counted here; later SERIES N US, a timer that counts here.
+// Calls and casts: count SERIES N [US], which takes so many microseconds. Calls: last SERIES;
+// fault; relay SERVER SERIES N, a cast of `count` to the server; ask SERVER SERIES N, a call of it,
+// whose answer is counted here; later SERIES N US, a timer that counts here.
 #include <peeper/containers.hpp>
 #include <peeper/server.hpp>
 
