@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What a child costs peeperd: every child a pidfd, and a socket to talk over if it is no worker.
+// What peeperd has for a standby: two pidfds, and a socket to activate it by.
 constexpr const char* kPidfd = "anon_inode:[pidfd]";
 constexpr const char* kSocket = "socket";
 
@@ -161,7 +161,7 @@ std::string Audit::fault_of_descriptors() const {
   const int daemon = peeperd_.daemon().pid();
   Descriptors wanted = descriptors_;
   const int missing = children_ - static_cast<int>(children_of(daemon).size());
-  wanted[kPidfd] -= missing;
+  wanted[kPidfd] -= 2 * missing;
   wanted[kSocket] -= missing;
   const Descriptors now = descriptors_of(daemon);
   if (now == wanted) return "";
