@@ -26,6 +26,7 @@ static_assert(std::is_trivially_copyable_v<Activate> && sizeof(Activate) == 4);
 enum class Request : std::uint32_t {
   kRecover = 1,
   kStop = 2,
+  kWorker = 3,  // with a pidfd (SCM_RIGHTS): the worker that runs, to be ended after the daemon
 };
 
 struct ToKeeper {

@@ -40,8 +40,8 @@ inline constexpr std::size_t kBulkBytes = 512 * MiB;
 inline constexpr std::size_t kCommandBytes = 512 * MiB;
 // Nesting of a reply. Beyond: the reply counts as malformed.
 inline constexpr std::size_t kReplyDepth = 64;
-// What our own client takes from a daemon before it has made a reply of it. Above any value a server
-// can hand out through its rings. Beyond: the command fails and the connection is closed.
+// What our own client takes from a daemon before it has made a reply of it. Above any value a
+// server can hand out through its rings. Beyond: the command fails and the connection is closed.
 inline constexpr std::size_t kClientReplyBytes = 1 * GiB;
 // Commands that our own client keeps, to send them again, until they are answered. Beyond: the next
 // one fails with ENOBUFS.
@@ -53,8 +53,8 @@ inline constexpr std::size_t kConnections = 10'000;
 // further commands from it until it has caught up.
 inline constexpr std::size_t kPendingReplies = 10'000;
 inline constexpr std::size_t kUnsentBytes = 16 * MiB;
-// Bytes that replies to commands read before that, and messages of channels, may add up to, one more
-// not counted. Beyond: the connection is closed; nobody waits for a slow subscriber.
+// Bytes that replies to commands read before that, and messages of channels, may add up to, one
+// more not counted. Beyond: the connection is closed; nobody waits for a slow subscriber.
 inline constexpr std::size_t kMostUnsentBytes = 128 * MiB;
 // Channels a connection subscribes to, and bytes of a channel's name: a server's name, a slash and
 // what that server calls it. Beyond: BADARG, and the command changes nothing.
@@ -64,11 +64,15 @@ inline constexpr std::size_t kChannelBytes = 512;
 // --- Retries -------------------------------------------------------------------------------------
 // retries, with on_crash = "retry": of one message. Beyond: the configuration is refused.
 inline constexpr std::uint32_t kMostRetries = 1'000;
+// Stands for no end of them: on_crash_loop without "drop".
+inline constexpr std::uint32_t kEndlessRetries = 4'000'000'000;
 
 // --- Time ----------------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kCallTimeout{5'000};
 // TIMEOUT of a call: at most a day; beyond: BADARG.
 inline constexpr std::chrono::milliseconds kMostCallTimeout{24 * 3600 * 1000};
+// What a worker may take for the message in hand when the daemon has died. Beyond: SIGKILL.
+inline constexpr std::chrono::milliseconds kOrphanGrace{100};
 
 // --- Texts from a dying worker -------------------------------------------------------------------
 inline constexpr std::size_t kCrashTextBytes = 512;

@@ -15,9 +15,9 @@ struct Changes {
   std::vector<std::string> start;         // servers
   std::vector<std::string> end_groups;    // the inner ones last
   std::vector<std::string> start_groups;  // the outer ones first
-  std::vector<std::string> new_policy;    // groups whose strategy, intensity or auto_shutdown differs
+  std::vector<std::string> new_policy;    // groups that differ in what they do with children
   bool new_root_policy = false;
-  // What can't change while peeperd runs: the key and why, a sentence each. Then nothing may change.
+  // What can't change while peeperd runs, a sentence each. Then nothing may change.
   std::vector<std::string> refused;
 
   [[nodiscard]] bool empty() const {

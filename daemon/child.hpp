@@ -36,6 +36,7 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   [[nodiscard]] int pid() const { return pid_; }
+  [[nodiscard]] int pidfd() const { return pidfd_; }
   // No effect on a child that is already gone: a pidfd never names another process.
   void signal(int number);
 

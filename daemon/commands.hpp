@@ -99,6 +99,7 @@ class Commands {
   Outcome sys_get_state(Session& session, Arguments arguments, Instant start);
   Outcome sys_get_status(Session& session, Arguments arguments);
   Outcome sys_kill(Session& session, Arguments arguments);
+  Outcome sys_suspend(Session& session, Arguments arguments);
   Outcome sys_change_code(Session& session, Arguments arguments);
   Outcome sys_trace(Session& session, Arguments arguments);
   Outcome sys_statistics(Session& session, Arguments arguments);

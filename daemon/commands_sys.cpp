@@ -1,4 +1,4 @@
-// SYS, as far as it is OTP's sys debug options and code change.
+// SYS, as far as it is OTP's suspend and resume, code change, and sys debug options.
 #include "common/limits.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
@@ -52,6 +52,21 @@ struct CodeChange {
 };
 
 }  // namespace
+
+Outcome Commands::sys_suspend(Session& session, Arguments arguments) {
+  Server* server = servers_.find(arguments[2]);
+  if (server == nullptr) {
+    session.reply(no_server(arguments[2]));
+  } else if (!server->is_running()) {
+    session.reply(error_value(server->down_text()));
+  } else if (same_word(arguments[1], "SUSPEND")) {
+    server->suspend(session.reserve_reply());
+  } else {
+    server->resume();
+    session.reply(status_value("OK"));
+  }
+  return Outcome::kDone;
+}
 
 Outcome Commands::sys_change_code(Session& session, Arguments arguments) {
   Server* server = servers_.find(arguments[2]);

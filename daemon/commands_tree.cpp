@@ -109,13 +109,15 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "GET_STATUS") && arguments.size() == 3)
     return sys_get_status(session, arguments);
   if (same_word(verb, "KILL") && arguments.size() <= 5) return sys_kill(session, arguments);
+  if ((same_word(verb, "SUSPEND") || same_word(verb, "RESUME")) && arguments.size() == 3)
+    return sys_suspend(session, arguments);
   if (same_word(verb, "CHANGE_CODE")) return sys_change_code(session, arguments);
   if (same_word(verb, "TRACE")) return sys_trace(session, arguments);
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
-                      "[worker|keeper|standby] [SIGNAL] | SYS CHANGE_CODE server path "
-                      "[TIMEOUT ms] | SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
+                      "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
+                      "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | SYS STATISTICS server [on|off] | "
                       "SYS LOG server [on|off|events]"));
   return Outcome::kDone;
 }

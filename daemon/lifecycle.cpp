@@ -31,9 +31,21 @@ bool keeps_keeper(const Lifecycle& life) {
          life.policy.supervisor.auto_shutdown == config::AutoShutdown::kNever;
 }
 
+// All the deaths that were too many came with nothing handled in between.
+bool is_in_crash_loop(const Lifecycle& life) {
+  return life.fruitless > life.policy.supervisor.max_restarts;
+}
+
 void count_restart(Lifecycle& life, std::size_t child, Instant now) {
   if (!is_wanted(life) && !keeps_keeper(life)) return;
   const Supervisor::Decision decision = life.supervisor.restart(child, now);
+  if (decision.what == Supervisor::Decision::What::kGiveUp && child == kWorkerChild &&
+      is_in_crash_loop(life) && life.policy.may_begin_anew &&
+      !std::exchange(life.began_anew, true)) {
+    life.begins_anew = true;
+    life.recovered = false;
+    return life.supervisor.forget_restarts();
+  }
   if (decision.what == Supervisor::Decision::What::kGiveUp) {
     if (keeps_keeper(life)) life.down_reason = DownReason::kIntensity;
     return go_down(life, DownReason::kIntensity);
@@ -178,8 +190,12 @@ void on_worker_ready(Lifecycle& life, Instant now, Actions& actions) {
 // whether there is a next one is decided as ever, only that it has the new code.
 void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& actions) {
   life.worker = WorkerStage::kNone;
-  if (life.ready_since && now - *life.ready_since >= kHealthy) life.comebacks = 0;
+  if (life.ready_since && now - *life.ready_since >= kHealthy) {
+    life.comebacks = 0;
+    life.began_anew = false;
+  }
   life.ready_since.reset();
+  life.fruitless = event.progressed ? 0 : life.fruitless + 1;
   life.recovered = false;
   life.owes_recovery = true;
   switch (life.upgrade) {
@@ -257,6 +273,7 @@ void on_recovered(Lifecycle& life, const Event& event, Actions& actions) {
   life.keeper = KeeperStage::kIdle;
   life.recovered = true;
   life.owes_recovery = false;
+  life.begins_anew = false;
   if (life.goal != Goal::kRun) return;
   switch (life.upgrade) {
     // Who refused was the new code, and the old one goes on; or the old one, and the new one may do

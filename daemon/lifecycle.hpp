@@ -77,6 +77,7 @@ struct Event {
   bool refused = false;
   bool normal = false;
   bool committed = false;  // of kWorkerDied: the new code's worker got that far
+  bool progressed = false; // of kWorkerDied: it handled a message, or fired a timer
   bool with_group = false; // of kTerminate: as the group above has ended
 };
 
@@ -107,7 +108,7 @@ using Actions = boost::container::static_vector<Action, 4>;  // no event leads t
 // Why a server is down.
 enum class DownReason {
   kNone,
-  kIntensity,     // from here on: by itself, and it comes back by itself as far as that is configured
+  kIntensity,     // this one and the next two: it comes back by itself, if so configured
   kRefused,
   kKeeperFailed,
   kEnded,         // its worker ended, and its restart type says that this was it
@@ -120,6 +121,7 @@ struct LifePolicy {
   SupervisorPolicy supervisor;  // over keeper and worker
   config::RetryDelay retry;
   bool asks = false;  // the strategy above restarts siblings too
+  bool may_begin_anew = false;  // on_crash_loop has "init"
 };
 
 struct Lifecycle {
@@ -144,6 +146,12 @@ struct Lifecycle {
   bool announced = false;
   UpgradeStage upgrade = UpgradeStage::kNone;
   bool hand_over_cut_short = false;  // by us: that death is no crash
+
+  // --- Deaths with nothing handled in between ----------------------------------------------------
+  std::uint32_t fruitless = 0;
+  // The next recovery puts the state aside, and the worker after it runs init. Once in a loop.
+  bool begins_anew = false;
+  bool began_anew = false;
 
   // --- Down, and back by itself ------------------------------------------------------------------
   bool coming_back = false;  // it shall run, but is down to others until its worker is ready

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "common/limits.hpp"
 
@@ -114,13 +115,15 @@ void Listener::accept() {
   acceptor_.async_accept([this](boost::system::error_code error, Connection::Socket socket) {
     if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
     if (error) {
-      spdlog::warn("cannot accept a client: {}; trying again", error.message());
+      if (!std::exchange(starved_, true))
+        spdlog::warn("cannot accept a client: {}; clients wait until it can", error.message());
       pause_.expires_after(kAcceptPause);
       pause_.async_wait([this](boost::system::error_code stopped) {
         if (!stopped) accept();
       });
       return;
     }
+    starved_ = false;
     if (facts_.connections >= limits::kConnections) {
       static constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
       boost::system::error_code ignored;

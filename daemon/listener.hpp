@@ -44,6 +44,7 @@ class Listener {
   std::filesystem::path path_;  // ours to remove; empty: none
   std::vector<std::weak_ptr<Connection>> connections_;
   std::uint64_t last_id_ = 0;
+  bool starved_ = false;  // of descriptors; said once
 };
 
 }  // namespace peeper::daemon

@@ -20,7 +20,13 @@ constexpr const char* kExample =
     "\n"
     "A behaviour's name is looked for in the directories of PEEPER_PATH, beside the configuration\n"
     "file, and in ../lib/peeper as seen from this program.\n"
-    "SIGTERM ends everything in order; the servers' states stay and are found at the next start.";
+    "SIGTERM ends everything in order; the servers' states stay and are found at the next start.\n"
+    "SIGHUP reads the configuration again: only what has changed is started, ended or restarted.\n"
+    "\n"
+    "Exit codes:\n"
+    "  0  ended by a signal     1  could not start, or run on\n"
+    "  2  usage, or a mistake in the configuration\n"
+    "  3  the top level restarted more often than it may     4  auto_shutdown";
 
 constexpr int kUsage = 2;
 

@@ -25,9 +25,9 @@ class Runtime {
   Runtime(const config::Config& config, std::function<config::Loaded()> read_again,
           Programs programs, std::string version);
 
-  // Opens the socket, starts the servers in order, serves until SIGTERM or SIGINT, or until the tree
-  // ends by itself, then stops everything in reverse order. Says how the tree ended. Fails only
-  // before the first server has started.
+  // Opens the socket, starts the servers in order, serves until SIGTERM or SIGINT, or until the
+  // tree ends by itself, then stops everything in reverse order. Says how the tree ended. Fails
+  // only before the first server has started.
   Result<Tree::End> run();
 
  private:

@@ -3,9 +3,11 @@
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <csignal>
 
 #include "common/check.hpp"
@@ -219,7 +221,9 @@ void Server::receive_from_keeper() {
 void Server::on_keeper_packet(const launch::ToDaemon& packet) {
   disarm(keeper_timer_);
   switch (packet.event) {
-    case launch::Event::kAttached: return happen({EventType::kKeeperAttached});
+    case launch::Event::kAttached:
+      show_worker_to_keeper();
+      return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
     case launch::Event::kFailed:
       failure_ = text_of(packet);
@@ -252,29 +256,37 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
   if (upgrade_) upgrade_->cause = last_end_was_normal_ ? "its worker ended by itself" : cause;
   last_death_ = {};
   last_end_was_normal_ = false;
-  if (!attach_rings()) {
-    keeper_->signal(SIGKILL);
-    return happen({EventType::kKeeperFailed});
+  switch (attach_rings()) {
+    case Attached::kDone: break;
+    case Attached::kNotNow: return forsake_keeper();
+    case Attached::kNever:
+      keeper_->signal(SIGKILL);
+      return happen({EventType::kKeeperFailed});
   }
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
 }
 
-// The first time, and when someone removed the segment's name and the keeper made a new one.
-bool Server::attach_rings() {
+// The first time, and when someone removed the segment's name and the keeper made a new one. Where
+// all is as it was no descriptor is needed, of which there may be none.
+Server::Attached Server::attach_rings() {
+  struct stat facts {};
+  if (rings_ && ::stat(rings_->segment().id().path().c_str(), &facts) == 0 &&
+      rings_->segment().inode() == facts.st_ino)
+    return Attached::kDone;
   auto segment = segment::Segment::open({instance_, name()}, segment::View::kRings);
   if (!segment) {
     failure_ = segment.error().what;
     spdlog::error("server {}: {}", name(), failure_);
-    return false;
+    const int why = segment.error().system_error;
+    return why == EMFILE || why == ENFILE || why == ENOMEM ? Attached::kNotNow : Attached::kNever;
   }
   if (segment->header().uid == 0) {
     failure_ = "segment " + segment->id().path() + " has a damaged header; remove it to start over";
     spdlog::error("server {}: {}", name(), failure_);
-    return false;
+    return Attached::kNever;
   }
-  if (rings_ && rings_->segment().inode() == segment->inode()) return true;
   if (rings_) {
     spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
@@ -288,7 +300,16 @@ bool Server::attach_rings() {
                                        [this] { on_damaged_outbox(); });
   // Incarnations are counted over the segment's life, not the daemon's.
   incarnation_ = rings_->segment().control().worker.incarnation.load(std::memory_order_acquire);
-  return true;
+  return Attached::kDone;
+}
+
+// Another one, which recovers again, after the pause that a failed launch has too. Waits for the
+// kernel to end it, which is soon: it sits and listens.
+void Server::forsake_keeper() {
+  keeper_.reset();
+  boost::system::error_code ignored;
+  control_.close(ignored);
+  happen({EventType::kKeeperLaunchFailed});
 }
 
 void Server::tell_keeper(const launch::ToKeeper& request) {
@@ -429,7 +450,7 @@ Server::Facts Server::facts() {
         break;
       }
       switch (life_.worker) {
-        case WorkerStage::kReady: facts.state = "running"; break;
+        case WorkerStage::kReady: facts.state = is_suspended() ? "suspended" : "running"; break;
         case WorkerStage::kStarting: facts.state = "starting"; break;
         case WorkerStage::kNone:
           facts.state = life_.keeper == KeeperStage::kRecovering ? "recovering" : "starting";

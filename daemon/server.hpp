@@ -27,6 +27,7 @@
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
 #include "daemon/standbys.hpp"
+#include "daemon/suspension.hpp"
 #include "daemon/upgrade.hpp"
 #include "daemon/watchdog.hpp"
 
@@ -106,6 +107,9 @@ class Server : public Receiver {
   // change is under way. The caller is answered at the end, however that is.
   void change_code(Upgrade upgrade);
   [[nodiscard]] bool is_changing_code() const { return upgrade_.has_value(); }
+  // Only while is_running(). The caller is answered once the worker handles nothing any more.
+  void suspend(ReplyTarget caller);
+  void resume();
   [[nodiscard]] bool is_running() const {
     return life_.goal == Goal::kRun && !life_.coming_back && rings_;
   }
@@ -115,7 +119,8 @@ class Server : public Receiver {
 
   // --- What ls and status show -------------------------------------------------------------------
   struct Facts {
-    // "starting", "running", "recovering", "restarting", "upgrading", "down", "stopping"
+    // "starting", "running", "suspended", "recovering", "restarting", "upgrading", "down",
+    // "stopping"
     std::string_view state;
     int keeper_pid;          // 0: none
     int worker_pid;
@@ -161,13 +166,22 @@ class Server : public Receiver {
   void on_keeper_packet(const launch::ToDaemon& packet);
   void on_recovered(const launch::ToDaemon& packet);
   void tell_keeper(const launch::ToKeeper& request);
-  bool attach_rings();
+  enum class Attached { kDone, kNotNow, kNever };
+  Attached attach_rings();
+  void forsake_keeper();
   void on_keeper_exit(int wait_status);
   void on_worker_exit(std::uint32_t incarnation, int wait_status);
   void on_worker_end(int wait_status);
   [[nodiscard]] std::optional<int> foretold_end() const;
+  [[nodiscard]] bool has_stopped() const;
   void watch_callbacks();
   void look_at_callback();
+  void show_worker_to_keeper();
+  void show_suspension();
+  [[nodiscard]] bool is_suspended() const;
+  void look_at_suspension();
+  void answer_suspenders(const std::string& value);
+  void forget_suspension();
   void watch_upgrade();
   void hand_over();
   void launch_upgraded();
@@ -236,6 +250,7 @@ class Server : public Receiver {
   Standbys standbys_;
   bool was_standby_ = false;  // the worker
   std::optional<Upgrade> upgrade_;
+  Suspension suspension_;
   Debug debug_;
 
   std::uint32_t incarnation_ = 0;

@@ -115,6 +115,7 @@ void Server::on_bell() {
         status.phase.load(std::memory_order_acquire) == segment::Phase::kReady)
       on_worker_ready();
   }
+  look_at_suspension();
   if (const auto wait_status = foretold_end()) {
     departed_.push_back({incarnation_, std::move(worker_)});
     return on_worker_end(*wait_status);

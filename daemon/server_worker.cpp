@@ -1,7 +1,9 @@
 // Server's workers: the one that runs, and the spares behind it.
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <csignal>
+#include <cstring>
 #include <fstream>
 
 #include "common/segment/judgement.hpp"
@@ -51,6 +53,7 @@ void Server::launch_worker() {
   if (watchdog_) watchdog_->forget();
   rings_->segment().control().worker.stop_mode.store(segment::StopMode::kTerminate,
                                                      std::memory_order_release);
+  show_suspension();
   const bool is_upgrade = life_.upgrade == UpgradeStage::kStarting;
   const auto on_exit = [this, incarnation = incarnation_](int status) {
     on_worker_exit(incarnation, status);
@@ -77,6 +80,28 @@ void Server::on_worker_ready() {
   if (life_.goal == Goal::kRun) disarm(worker_timer_);  // of init
   if (was_standby_) standbys_.succeeded();
   happen({EventType::kWorkerReady});
+  show_worker_to_keeper();
+}
+
+// So that the keeper can end it if both outlive this process. Nothing depends on it before that.
+void Server::show_worker_to_keeper() {
+  if (!worker_ || !control_.is_open()) return;
+  launch::ToKeeper request{};
+  request.request = launch::Request::kWorker;
+  iovec bytes{&request, sizeof request};
+  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = rights;
+  message.msg_controllen = sizeof rights;
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  const int pidfd = worker_->pidfd();
+  std::memcpy(CMSG_DATA(head), &pidfd, sizeof pidfd);
+  ::sendmsg(control_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 // --- The watchdog --------------------------------------------------------------------------------
@@ -95,6 +120,9 @@ void Server::watch_callbacks() {
 void Server::look_at_callback() {
   if (!worker_ || !rings_ || life_.worker != WorkerStage::kReady || life_.ending_worker) return;
   const segment::Control& control = rings_->segment().control();
+  // A wild write would keep the worker from its messages, in no callback.
+  if (control.mailbox.suspension.load(std::memory_order_relaxed) != suspension_.number)
+    show_suspension();
   Watchdog::Seen seen;
   seen.sequence = control.in_flight.sequence.load(std::memory_order_acquire);
   seen.started_at = control.in_flight.started_at;
@@ -102,7 +130,7 @@ void Server::look_at_callback() {
   seen.in_callback =
       seen.sequence == control.committed.load(std::memory_order_acquire) + 1 &&
       (channel == segment::Channel::kMailbox || segment::is_kept_in_heap(channel));
-  seen.is_held = seen.in_callback && is_held(worker_->pid());
+  seen.is_held = seen.in_callback && (suspension_.is_wanted() || is_held(worker_->pid()));
   switch (watchdog_->look(seen, std::chrono::steady_clock::now())) {
     case Watchdog::Verdict::kFine: return;
     case Watchdog::Verdict::kAbort:

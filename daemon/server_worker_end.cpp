@@ -25,10 +25,10 @@ std::optional<int> wait_status_of(const segment::CrashReport& report) {
 
 }  // namespace
 
-// A worker that dies of itself need not be waited for until the kernel has torn down its memory. Its
-// record alone is no reason to believe that: a wild write may have made it. But this worker did hold
-// its claim, since only then it writes its incarnation down; now that is free, and the one way to
-// give it up alive is the crash handler's, after which it can't write.
+// A worker that dies of itself need not be waited for until the kernel has torn down its memory.
+// Its record alone is no reason to believe that: a wild write may have made it. But this worker did
+// hold its claim, since only then it writes its incarnation down; now that is free, and the one way
+// to give it up alive is the crash handler's, after which it can't write.
 std::optional<int> Server::foretold_end() const {
   if (!worker_ || !rings_) return std::nullopt;
   const segment::Segment& segment = rings_->segment();
@@ -46,13 +46,19 @@ void Server::on_worker_exit(std::uint32_t incarnation, int wait_status) {
   on_worker_end(wait_status);
 }
 
+// exit(0) in a callback is no normal end: only who came to the end of run() says kStopped. And only
+// who came to its beginning has overwritten what the last one said.
+bool Server::has_stopped() const {
+  if (!rings_) return false;
+  const segment::WorkerStatus& status = rings_->segment().control().worker;
+  return status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
+         status.phase.load(std::memory_order_acquire) == segment::Phase::kStopped;
+}
+
 void Server::on_worker_end(int wait_status) {
   disarm(worker_timer_);
   drain();
-  // exit(0) in a callback is no normal end: only who came to the end of run() says kStopped.
-  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && rings_ &&
-                      rings_->segment().control().worker.phase.load(std::memory_order_acquire) ==
-                          segment::Phase::kStopped;
+  const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && has_stopped();
   if (!normal) ++crashes_;
   last_end_was_normal_ = normal;
   ended_normally_ = normal;
@@ -67,6 +73,7 @@ void Server::on_worker_end(int wait_status) {
       .allowed_ms = hung ? static_cast<std::uint32_t>(std::min<std::int64_t>(
                                watchdog_->limit().count(), UINT32_MAX))
                          : 0};
+  forget_suspension();
   happen({EventType::kWorkerDied, false, normal, has_new_code_committed()});
 }
 

@@ -1,5 +1,5 @@
-// SupervisionTree's orders: single children terminated, started, added, deleted, and a configuration
-// that is read again.
+// SupervisionTree's orders: single children terminated, started, added, deleted, and a
+// configuration that is read again.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -148,7 +148,8 @@ void SupervisionTree::reload(config::Config wanted, ReplyTarget caller) {
   if (!changes.refused.empty()) {
     for (const std::string& why : changes.refused)
       spdlog::error("{}: {}; nothing was changed", wanted.file.string(), why);
-    return answer(caller, error_value("BADARG " + changes.refused.front() + "; nothing was changed"));
+    return answer(caller,
+                  error_value("BADARG " + changes.refused.front() + "; nothing was changed"));
   }
   spdlog::info("{}: read again; {} to end, {} to start", wanted.file.string(), changes.end.size(),
                changes.start.size());
@@ -223,6 +224,9 @@ void SupervisionTree::start_new(const Changes& changes) {
   };
   for (const std::string& name : changes.start_groups) start(name);
   for (const std::string& name : changes.start) start(name);
+  // To those who ask it is as it was before.
+  for (const std::string& name : reload_->stay_stopped)
+    if (Server* server = servers_.find(name)) server->stop(StopReason::kTerminated);
 }
 
 void SupervisionTree::finish_reload() {

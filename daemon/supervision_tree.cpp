@@ -74,8 +74,8 @@ bool SupervisionTree::has_group(const std::string& name) const {
   return node && tree_.is_group(*node);
 }
 
-// Before the first sibling that stands behind this place in the file. Those that are in no file come
-// last.
+// Before the first sibling that stands behind this place in the file. Those that are in no file
+// come last.
 std::size_t SupervisionTree::position_of(const std::string& group, config::Place place) const {
   const auto rank = [](config::Place at) {
     return std::tuple(at.line == 0 ? INT_MAX : at.line, at.column);

@@ -42,8 +42,8 @@ class SupervisionTree final : public Supervision {
   Result<void> build(const config::Config& config);
   // `started`: once, when all that is in the tree has started.
   void start(std::function<void()> started);
-  // Everything, in reverse order; `ended` follows. It follows by itself, too, if the top level gives
-  // up or shuts itself down.
+  // Everything, in reverse order; `ended` follows. It follows by itself, too, if the top level
+  // gives up or shuts itself down.
   void stop();
   void when_ended(std::function<void(Tree::End)> ended) { ended_ = std::move(ended); }
 
@@ -141,8 +141,8 @@ class SupervisionTree final : public Supervision {
   std::optional<Reload> reload_;
   bool reload_is_proceeding_ = false;
   std::unordered_map<NodeId, Tree::End> logged_ends_;
-  // Servers that are no more, until no handler of theirs is left and the kernel has taken down their
-  // processes.
+  // Servers that are no more, until no handler of theirs is left and the kernel has taken down
+  // their processes.
   std::list<Retired> retired_;
   boost::asio::steady_timer retired_timer_;
   bool stopping_ = false;

@@ -1,7 +1,7 @@
 // What a supervisor of OTP's kind decides when one of its children exits: restart which, give up,
-// shut itself down, or let it be. Pure, as the time is an argument. It is used twice: over the keeper
-// and the worker of one server (lifecycle.hpp), and over servers and groups (tree.hpp). Who uses it
-// starts and terminates the children.
+// shut itself down, or let it be. Pure, as the time is an argument. It is used twice: over the
+// keeper and the worker of one server (lifecycle.hpp), and over servers and groups (tree.hpp). Who
+// uses it starts and terminates the children.
 //
 // Source: https://www.erlang.org/doc/apps/stdlib/supervisor
 #pragma once

@@ -106,8 +106,8 @@ void Tree::end_by_itself(NodeId node, End why) {
   begin_end(node, Order::kStop);
 }
 
-// Whatever it is doing, if only ending in another way, is over. A child that is just being terminated
-// is still waited for.
+// Whatever it is doing, if only ending in another way, is over. A child that is just being
+// terminated is still waited for.
 void Tree::begin_end(NodeId node, Order order) {
   Group& group = group_of(node);
   group.doing = Doing::kEnding;

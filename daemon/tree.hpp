@@ -1,13 +1,14 @@
 // The supervision tree over the servers, as a pure state machine: events in, orders to servers out,
 // the time as an argument. No system calls, clocks or logs in here.
 //
-// A supervisor does one thing at a time, as OTP's does: it starts its children in order, each once the
-// one before it has started, and terminates them in reverse order, each once the one before it is
-// gone. What happens to its other children meanwhile waits its turn.
+// A supervisor does one thing at a time, as OTP's does: it starts its children in order, each once
+// the one before it has started, and terminates them in reverse order, each once the one before it
+// is gone. What happens to its other children meanwhile waits its turn.
 //
-// A server is a supervisor of its own, over keeper and worker (lifecycle.hpp). Of its worker's crashes
-// the tree hears only where the strategy above it restarts siblings as well: under one_for_one a
-// server comes back by itself, within its own intensity, and neither asks nor counts here.
+// A server is a supervisor of its own, over keeper and worker (lifecycle.hpp). Of its worker's
+// crashes the tree hears only where the strategy above it restarts siblings as well: under
+// one_for_one a server comes back by itself, within its own intensity, and neither asks nor counts
+// here.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,9 @@ class Tree {
                    std::optional<std::size_t> position = {});
   // Stopped, or down; a group: empty.
   void remove(NodeId node);
-  void change_policy(NodeId group, SupervisorPolicy own) { supervisor_of(group).change_policy(own); }
+  void change_policy(NodeId group, SupervisorPolicy own) {
+    supervisor_of(group).change_policy(own);
+  }
 
   // --- What happens ------------------------------------------------------------------------------
   void start(Instant now);
@@ -73,7 +76,7 @@ class Tree {
   void on_down(NodeId server, Instant now);
   void on_back(NodeId server);
 
-  // --- What people want (OTP's functions of the same names) ------------------------------------------
+  // --- What people want: OTP's functions of the same names ---------------------------------------
   // Nothing happens unless the supervisor above takes_orders(). Done once stage() says so.
   void terminate_child(NodeId node, Instant now);
   void restart_child(NodeId node, Instant now);

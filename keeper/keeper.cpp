@@ -1,15 +1,22 @@
 #include "keeper/keeper.hpp"
 
 #include <spdlog/spdlog.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <thread>
 
+#include "common/limits.hpp"
+#include "common/orphan.hpp"
 #include "common/segment/recovery.hpp"
 
 namespace peeper::keeper {
@@ -23,12 +30,16 @@ using segment::Role;
 constexpr auto kPatience = 5s;
 constexpr auto kPause = 200us;
 
-// Calls `done` until it says so, at most for kPatience.
+// Of the daemon's death, by its signal handler.
+volatile std::sig_atomic_t is_orphan = 0;
+void on_daemon_gone() { is_orphan = 1; }
+
+// Calls `done` until it says so, at most for kPatience, and no longer than the daemon lives.
 template <class Done>
 bool wait_until(Done done) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
+    if (is_orphan != 0 || std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(kPause);
   }
   return true;
@@ -37,6 +48,34 @@ bool wait_until(Done done) {
 template <std::size_t N>
 std::uint32_t copy_text(char (&field)[N], const std::string& text) {
   return static_cast<std::uint32_t>(text.copy(field, N));
+}
+
+// The worker has its own time, and this process the same again.
+constexpr auto kOwnGrace = 2 * limits::kOrphanGrace;
+
+// The next request, and the descriptor that came with it. None: the daemon is gone.
+std::optional<launch::ToKeeper> receive(int control, UniqueFd& passed) {
+  while (true) {
+    launch::ToKeeper request{};
+    iovec bytes{&request, sizeof request};
+    alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = rights;
+    message.msg_controllen = sizeof rights;
+    const ssize_t got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return std::nullopt;
+    passed.reset();
+    const cmsghdr* head = CMSG_FIRSTHDR(&message);
+    if (head != nullptr && head->cmsg_type == SCM_RIGHTS) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(head), sizeof fd);
+      passed.reset(fd);
+    }
+    if (got == sizeof request) return request;
+  }
 }
 
 // A daemon that is gone takes us with it: nothing to do about a packet it did not get.
@@ -64,16 +103,15 @@ int Keeper::run() {
   launch::ToDaemon attached{};
   attached.event = launch::Event::kAttached;
   send(control_.get(), attached);
-  while (true) {
-    launch::ToKeeper request{};
-    const ssize_t got = ::recv(control_.get(), &request, sizeof request, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return EXIT_SUCCESS;  // the daemon is gone
-    if (got != sizeof request) continue;
-    switch (request.request) {
+  outlive_daemon(daemon_, kOwnGrace, on_daemon_gone);
+  UniqueFd passed;
+  while (const auto request = receive(control_.get(), passed)) {
+    switch (request->request) {
       case launch::Request::kStop: return EXIT_SUCCESS;
+      case launch::Request::kWorker: worker_ = std::move(passed); break;
       case launch::Request::kRecover: {
-        const auto recovered = recover(request);
+        worker_.reset();
+        const auto recovered = recover(*request);
         if (!recovered) {
           report_failure(control_.get(), recovered.error());
           return EXIT_FAILURE;
@@ -82,6 +120,18 @@ int Keeper::run() {
       }
     }
   }
+  end_worker();
+  return EXIT_SUCCESS;
+}
+
+// It ends by itself, unless its code keeps the signal from it.
+void Keeper::end_worker() {
+  if (!worker_) return;
+  pollfd end{worker_.get(), POLLIN, 0};
+  const auto deadline = std::chrono::steady_clock::now() + limits::kOrphanGrace;
+  while (end.revents == 0 && std::chrono::steady_clock::now() < deadline)
+    ::poll(&end, 1, static_cast<int>(limits::kOrphanGrace.count()));
+  if (end.revents == 0) ::syscall(SYS_pidfd_send_signal, worker_.get(), SIGKILL, nullptr, 0);
 }
 
 Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {

@@ -93,6 +93,7 @@ bool may_start(segment::WorkerStatus& status, pid_t daemon) {
 int main(int argc, char** argv) {
   const pid_t daemon = ::getppid();
   Options options = parse_or_exit(argc, argv);
+  options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 
   auto opened = segment::Segment::open(options.id, segment::View::kWhole);

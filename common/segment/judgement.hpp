@@ -47,7 +47,8 @@ constexpr Verdict judge(Channel channel, std::uint32_t attempt, Observed observe
     case Channel::kInit:
     case Channel::kTerminate:
     case Channel::kStart:
-    case Channel::kCodeChange: return Verdict::kNothing;
+    case Channel::kCodeChange:
+    case Channel::kSystem: return Verdict::kNothing;
     case Channel::kMailbox:
     case Channel::kContinue:
     case Channel::kTimer:

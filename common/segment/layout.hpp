@@ -100,6 +100,7 @@ enum class Channel : std::uint32_t {
   kTimer = 6,      // a timer of send_after
   kTimeout = 7,    // nothing arrived in the time a callback gave
   kCodeChange = 8,  // of code_change
+  kSystem = 9,     // a system message out of its turn, to a worker that is suspended: only a reply
 };
 
 // The running transaction. Writer: the worker; sequence is stored last.
@@ -164,9 +165,17 @@ struct MailboxEnds {
                               // worker's own signal handler
   Atomic32 producer_waits;    // 1: the daemon wants its bell rung when the head moves.
                               // Set by the daemon, cleared by the worker
+  Atomic32 suspension;        // odd: the worker is to handle nothing but system messages; grows
+                              // with each change, so that none is taken for another. Writer: the
+                              // daemon
   alignas(64) Atomic64 head;  // writer: the worker; a copy of the committed slot's
   Atomic32 sleeping;          // 1: the worker is about to sleep. Writer: the worker
+  Atomic32 suspended;         // the suspension it obeys; 0: none yet. Writer: the worker
 };
+static_assert(offsetof(MailboxEnds, suspension) == 16 && offsetof(MailboxEnds, head) == 64);
+static_assert(offsetof(MailboxEnds, suspended) == 76 && sizeof(MailboxEnds) == 128);
+
+constexpr bool is_suspension(std::uint32_t number) { return number % 2 != 0; }
 
 struct ReplyEnds {
   alignas(64) Atomic64 tail;  // writer: the worker; a copy of the committed slot's

@@ -73,7 +73,8 @@ const char* name_of(Channel channel) {
     case Channel::kMailbox:
     case Channel::kTerminate:
     case Channel::kStart:
-    case Channel::kCodeChange: break;
+    case Channel::kCodeChange:
+    case Channel::kSystem: break;
   }
   return "";
 }

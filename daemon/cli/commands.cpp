@@ -29,6 +29,8 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kSend:
     case Verb::kState:
     case Verb::kTrace:
+    case Verb::kSuspend:
+    case Verb::kResume:
     case Verb::kUpgrade:
     case Verb::kKill:
     case Verb::kStart:
@@ -82,6 +84,8 @@ Command bare_command(const Options& options) {
     case Verb::kStatus: return question_of(options, {"SYS", "GET_STATUS"}, Repeat::kSafe);
     case Verb::kStatistics: return question_of(options, {"SYS", "STATISTICS"}, Repeat::kSafe);
     case Verb::kTrace: return question_of(options, {"SYS", "TRACE"}, Repeat::kSafe);
+    case Verb::kSuspend: return question_of(options, {"SYS", "SUSPEND"}, Repeat::kSafe);
+    case Verb::kResume: return question_of(options, {"SYS", "RESUME"}, Repeat::kSafe);
     // Twice may kill two, or change what was changed.
     case Verb::kKill: return question_of(options, {"SYS", "KILL"}, Repeat::kNever);
     case Verb::kUpgrade: return upgrade_of(options);

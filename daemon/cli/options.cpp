@@ -172,6 +172,21 @@ void add_supervision(CLI::App& app, Fields& fields) {
            "Example: peeper reload");
 }
 
+void add_suspension(CLI::App& app, Fields& fields) {
+  CLI::App* suspend =
+      add_verb(app, fields, Verb::kSuspend, "suspend",
+               "Let a server handle no messages until it is resumed",
+               "OK once the callback in hand has ended. Messages wait in the mailbox meanwhile;\n"
+               "calls may time out. callback_timeout doesn't count. A worker that crashes or is\n"
+               "restarted is followed by one that isn't suspended.\n"
+               "Example: peeper suspend counter");
+  add_word(suspend, "SERVER", fields.server, "the server's name");
+  CLI::App* resume = add_verb(app, fields, Verb::kResume, "resume",
+                              "Let a suspended server handle its messages again",
+                              "Example: peeper resume counter");
+  add_word(resume, "SERVER", fields.server, "the server's name");
+}
+
 void add_trials(CLI::App& app, Fields& fields) {
   CLI::App* kill = add_verb(app, fields, Verb::kKill, "kill",
                             "Kill one of a server's processes, to see it come back",
@@ -209,6 +224,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_debugging(app, fields);
   add_upgrade(app, fields);
   add_supervision(app, fields);
+  add_suspension(app, fields);
   add_trials(app, fields);
 }
 
@@ -266,6 +282,8 @@ Options options_of(Fields&& fields) {
     case Verb::kCast:
     case Verb::kSend: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
+    case Verb::kSuspend:
+    case Verb::kResume:
     case Verb::kStatus:
     case Verb::kStart:
     case Verb::kStop:

@@ -10,8 +10,8 @@
 namespace peeper::cli {
 
 enum class Verb {
-  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kUpgrade, kKill, kPing,
-  kStart, kStop, kRestart, kReload
+  kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
+  kKill, kPing, kStart, kStop, kRestart, kReload
 };
 
 struct Options {

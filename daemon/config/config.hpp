@@ -41,6 +41,9 @@ enum class Restart { kPermanent, kTransient, kTemporary };
 enum class AutoShutdown { kNever, kAnySignificant, kAllSignificant };
 // The fate of the message in flight when the worker died.
 enum class OnCrash { kDrop, kRetry };
+// What is done, one after the other, when workers keep dying with no message handled in between:
+// the message in flight is dropped, then init begins anew, then the server is down.
+enum class LoopStep { kDrop, kInit, kDown };
 // What a sender meets while the server is down.
 enum class WhenDown { kReject, kQueue };
 // What a sender meets when the mailbox is full.
@@ -153,7 +156,13 @@ struct ServerSection {
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;
   std::uint32_t retries = 3;  // with OnCrash::kRetry
+  std::vector<LoopStep> on_crash_loop{LoopStep::kDrop, LoopStep::kDown};
+  [[nodiscard]] bool does(LoopStep step) const {
+    return std::ranges::find(on_crash_loop, step) != on_crash_loop.end();
+  }
+  // Of a message that is never dropped: as many as there can be.
   [[nodiscard]] std::uint32_t most_retries() const {
+    if (!does(LoopStep::kDrop)) return limits::kEndlessRetries;
     return on_crash == OnCrash::kRetry ? retries : 0;
   }
   std::optional<std::chrono::milliseconds> callback_timeout{5'000};  // none: no watchdog
@@ -180,8 +189,8 @@ struct Config {
   DaemonSection daemon;
   std::vector<GroupSection> groups;
   std::vector<ServerSection> servers;
-  // Both are in the file's order. Children of one supervisor, servers and groups alike, start in the
-  // order of `place`.
+  // Both are in the file's order. Children of one supervisor, servers and groups alike, start in
+  // the order of `place`.
 };
 
 }  // namespace peeper::config

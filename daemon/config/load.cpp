@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <functional>
 #include <system_error>
 #include <tuple>
 
@@ -88,6 +89,21 @@ void read_listeners(Section& section, std::vector<std::string>& listeners) {
   listeners = std::move(found);
 }
 
+// Each step only after those that lose less.
+void read_on_crash_loop(Section& section, std::vector<LoopStep>& steps) {
+  std::vector<LoopStep> found = steps;
+  section.read_words("on_crash_loop", found);
+  const toml::node* node = section.find("on_crash_loop");
+  if (node == nullptr) return;
+  const bool is_sorted =
+      std::ranges::adjacent_find(found, std::ranges::greater_equal{}) == found.end();
+  if (!is_sorted || found.empty() || found.back() != LoopStep::kDown)
+    return section.mistake(*node, "on_crash_loop",
+                           "expected steps in the order \"drop\", \"init\", \"down\", of which "
+                           "only \"down\" must be there");
+  steps = std::move(found);
+}
+
 void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mistakes) {
   Section section(table, "[daemon]", mistakes);
   section.read_text("socket", parse_socket_path, daemon.socket);
@@ -126,6 +142,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_count("standby", {0, kMostStandbys}, server.standby);
   section.read_word("on_crash", server.on_crash);
   section.read_count("retries", {1, limits::kMostRetries}, server.retries);
+  read_on_crash_loop(section, server.on_crash_loop);
   section.read_duration("callback_timeout", parse_watchdog, server.callback_timeout,
                         Section::BareZero::kAllowed);
   section.read_duration("init_timeout", parse_timeout, server.init_timeout);

@@ -31,8 +31,8 @@ struct Loaded {
 // `file` only names where the text is from: for the mistakes, and for relative paths in it.
 [[nodiscard]] Loaded parse(std::string_view toml, const std::filesystem::path& file);
 
-// One [[server]] and nothing else, as it could stand in the running configuration: it is the last one
-// of the servers there are then. Whether its name is new is not asked.
+// One [[server]] and nothing else, as it could stand in the running configuration: it is the last
+// one of the servers there are then. Whether its name is new is not asked.
 [[nodiscard]] Loaded parse_child(std::string_view toml, const Config& running);
 
 // "counter.toml:12:14: max_restarts: expected ..."

@@ -29,6 +29,9 @@ inline constexpr Word<AutoShutdown> kAutoShutdownWords[] = {
     {"all_significant", AutoShutdown::kAllSignificant}};
 inline constexpr Word<OnCrash> kOnCrashWords[] = {{"drop", OnCrash::kDrop},
                                                   {"retry", OnCrash::kRetry}};
+inline constexpr Word<LoopStep> kLoopStepWords[] = {{"drop", LoopStep::kDrop},
+                                                    {"init", LoopStep::kInit},
+                                                    {"down", LoopStep::kDown}};
 inline constexpr Word<WhenDown> kWhenDownWords[] = {{"reject", WhenDown::kReject},
                                                     {"queue", WhenDown::kQueue}};
 inline constexpr Word<Overflow> kOverflowWords[] = {{"block", Overflow::kBlock},
@@ -48,6 +51,7 @@ constexpr std::span<const Word<Strategy>> words_of(Strategy) { return kStrategyW
 constexpr std::span<const Word<Restart>> words_of(Restart) { return kRestartWords; }
 constexpr std::span<const Word<AutoShutdown>> words_of(AutoShutdown) { return kAutoShutdownWords; }
 constexpr std::span<const Word<OnCrash>> words_of(OnCrash) { return kOnCrashWords; }
+constexpr std::span<const Word<LoopStep>> words_of(LoopStep) { return kLoopStepWords; }
 constexpr std::span<const Word<WhenDown>> words_of(WhenDown) { return kWhenDownWords; }
 constexpr std::span<const Word<Overflow>> words_of(Overflow) { return kOverflowWords; }
 constexpr std::span<const Word<CoreDump>> words_of(CoreDump) { return kCoreDumpWords; }

@@ -82,8 +82,12 @@ TEST_CASE("a command with missing or surplus arguments is told what is wrong") {
   CHECK(talk({"CALL", "TIMEOUT", "100"}) == call_usage);
   CHECK(talk({"CALL", "TIMEOUT", "100", "counter"}) == call_usage);
   CHECK(talk({"CAST", "TIMEOUT", "100", "counter"}).starts_with("-BADARG usage: CAST "));
-  CHECK(talk({"SUPERVISOR", "NONSENSE"}) == "-BADARG usage: SUPERVISOR WHICH_CHILDREN");
-  CHECK(talk({"SUPERVISOR", "WHICH_CHILDREN", "counter"}).starts_with("-BADARG usage: "));
+  CHECK(talk({"SUPERVISOR", "NONSENSE"})
+            .starts_with("-BADARG usage: SUPERVISOR WHICH_CHILDREN [group] | COUNT_CHILDREN"));
+  CHECK(talk({"SUPERVISOR", "TERMINATE_CHILD"}).starts_with("-BADARG usage: "));
+  CHECK(talk({"SUPERVISOR", "RELOAD", "counter"}).starts_with("-BADARG usage: "));
+  CHECK(talk({"SUPERVISOR", "WHICH_CHILDREN", "counter"}) ==
+        "-NOSERVER there is no group 'counter'");
   CHECK(talk({"SYS", "NONSENSE", "counter"}).starts_with("-BADARG usage: SYS GET_STATE server"));
   CHECK(talk({"SYS", "GET_STATE", "counter", "more"}).starts_with("-BADARG usage: "));
   CHECK(talk({"SYS", "KILL", "counter", "SIGNONE"}).starts_with("-BADARG no signal 'SIGNONE'"));

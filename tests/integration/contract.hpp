@@ -76,9 +76,9 @@ class Pair {
     REQUIRE(call({"tell", "b", name}) == "OK");
     await_line("b", "cast " + name);
   }
-  void fence_time() {
+  void fence_time(const std::string& ms = "60") {
     const std::string name = "fence" + std::to_string(++fences_);
-    REQUIRE(call({"after", "60", name}, "b")[0] != '-');
+    REQUIRE(call({"after", ms, name}, "b")[0] != '-');
     await_line("b", "info " + name);
   }
 

@@ -84,6 +84,8 @@ TEST_SUITE("command line") {
     CHECK(wire({"stats", "counter"}) == Words{"SYS", "STATISTICS", "counter"});
     CHECK(wire({"stats", "counter", "on"}) == Words{"SYS", "STATISTICS", "counter", "on"});
     CHECK(wire({"trace", "counter", "off"}) == Words{"SYS", "TRACE", "counter", "off"});
+    CHECK(wire({"suspend", "counter"}) == Words{"SYS", "SUSPEND", "counter"});
+    CHECK(wire({"resume", "counter"}) == Words{"SYS", "RESUME", "counter"});
     CHECK(wire({"upgrade", "counter", "./new.so"}) ==
           Words{"SYS", "CHANGE_CODE", "counter", "./new.so"});
     CHECK(wire({"upgrade", "--timeout", "250", "counter", "new"}) ==

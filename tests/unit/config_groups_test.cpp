@@ -98,7 +98,8 @@ TEST_CASE("retry_delay is a duration, two of them, or never") {
 }
 
 TEST_CASE("a child for START_CHILD is one server, checked against the running groups") {
-  const Config running = parse(group("x", "auto_shutdown = \"any_significant\"\n"), "c.toml").config;
+  const Config running =
+      parse(group("x", "auto_shutdown = \"any_significant\"\n"), "c.toml").config;
   const Loaded good = parse_child(server("a", "group = \"x\"\n"), running);
   CHECK(good.mistakes.empty());
   CHECK(good.config.servers.back().name == "a");

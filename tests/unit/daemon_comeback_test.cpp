@@ -237,6 +237,57 @@ TEST_CASE("inner auto_shutdown: never keeps the keeper when the worker has ended
   }
 }
 
+TEST_CASE("crash loop: init begins anew once, only if allowed, and then the server is down") {
+  for (const bool allowed : {true, false}) {
+    LifePolicy its = policy(Strategy::kOneForOne, 1);
+    its.may_begin_anew = allowed;
+    Server server{its};
+    server.bring_up();
+    CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+    CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+    CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+    CHECK(server.life.begins_anew == allowed);
+    if (allowed) {
+      CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+      CHECK_FALSE(server.life.begins_anew);
+      CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+      CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+      CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+      CHECK_FALSE(server.life.begins_anew);
+    }
+    CHECK(server.on({kKeeperRecovered}) == Do{Action::kStopKeeper});
+    CHECK(server.life.down_reason == DownReason::kIntensity);
+  }
+}
+
+TEST_CASE("crash loop: one message that was handled in between is no loop, and the state stays") {
+  LifePolicy its = policy(Strategy::kOneForOne, 2);
+  its.may_begin_anew = true;
+  Server server{its};
+  server.bring_up();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(server.on({.type = kWorkerDied, .progressed = i == 1}) == Do{Action::kAskRecovery});
+    CHECK_FALSE(server.life.begins_anew);
+    if (i < 2) CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+  }
+  CHECK(server.life.down_reason == DownReason::kIntensity);
+}
+
+TEST_CASE("crash loop: a keeper that dies before it could begin anew leaves that to the next one") {
+  LifePolicy its = policy(Strategy::kOneForOne, 1);
+  its.may_begin_anew = true;
+  Server server{its};
+  server.bring_up();
+  CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+  CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+  CHECK(server.on({kWorkerDied}) == Do{Action::kAskRecovery});
+  CHECK(server.on({kKeeperDied}) == Do{Action::kLaunchKeeper});
+  CHECK(server.life.begins_anew);
+  CHECK(server.on({kKeeperAttached}) == Do{Action::kAskRecovery});
+  CHECK(server.on({kKeeperRecovered}) == Do{Action::kLaunchWorker});
+  CHECK_FALSE(server.life.begins_anew);
+}
+
 // Whoever is there answers, at last, and it ends as it was told.
 TEST_CASE("hold, terminate, start and release in any order leave a server that can be stopped") {
   for (std::uint32_t seed = 1; seed <= 20'000; ++seed) {

@@ -1,6 +1,6 @@
 // The supervision tree in a simulated world: random trees, servers that answer late, crash, end, go
-// down and come back whenever they like, operators that interfere, a clock that the test turns. After
-// each event the promises of strategy, order and intensity are checked.
+// down and come back whenever they like, operators that interfere, a clock that the test turns.
+// After each event the promises of strategy, order and intensity are checked.
 //
 // PEEPER_SEED=n replays the one world n, PEEPER_RUNS=n asks for as many worlds.
 #include <doctest/doctest.h>

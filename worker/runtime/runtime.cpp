@@ -4,7 +4,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "common/check.hpp"
@@ -13,31 +12,13 @@
 #include "common/segment/futex.hpp"
 #include "worker/runtime/clock.hpp"
 #include "worker/runtime/crash_handler.hpp"
+#include "worker/runtime/stop_signals.hpp"
 
 namespace peeper::worker {
 namespace {
 
 using segment::Channel;
 
-// What SIGTERM's handler can't be handed.
-volatile std::sig_atomic_t stop_requested = 0;
-pid_t own_pid = 0;
-segment::Atomic32* own_bell = nullptr;
-
-// A wait that is about to begin returns at once. A child that a callback forked has the handler too,
-// and no bell: it ends as any process does.
-void on_sigterm(int signal) {
-  if (::getpid() != own_pid) {
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);
-    return;
-  }
-  stop_requested = 1;
-  own_bell->fetch_add(1, std::memory_order_relaxed);
-}
-
-// Sleeps are cut into pieces that futex and clock can't get wrong.
-constexpr std::uint64_t kLongestSleepNs = 3'600'000'000'000;
 // So long after the last message hot pages are protected. Doing so at each sleep, and undoing it,
 // would make the calls of a client that waits for each a sixth slower.
 constexpr std::uint64_t kRestAfterNs = 1'000'000;
@@ -55,18 +36,18 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       heap_(segment, guard_),
       services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window) {
   control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
-  own_pid = ::getpid();
-  own_bell = &control_.mailbox.bell;
+  control_.mailbox.suspended.store(0, std::memory_order_relaxed);  // what the last one did
   guard_heap(guard_);
-  struct sigaction action {};
-  action.sa_handler = on_sigterm;
-  ::sigemptyset(&action.sa_mask);
-  PEEPER_CHECK(::sigaction(SIGTERM, &action, nullptr) == 0, "no handler for SIGTERM");
+  install_stop_signals(control_.mailbox.bell, options.daemon);
 }
 
 int Runtime::run() {
   const segment::Ring& mailbox = segment_.mailbox();
-  while (stop_requested == 0 && !stops_) {
+  while (!is_to_stop() && !stops_) {
+    if (const std::uint32_t wanted = wanted_suspension(); wanted != obeyed_) {
+      obey(wanted);
+      continue;
+    }
     const std::uint64_t head = transaction_.mailbox_head();
     if (run_kept(head)) continue;
     const auto found = mailbox.find<segment::MessageHead>(
@@ -78,6 +59,8 @@ int Runtime::run() {
       handle(found);
     }
   }
+  // What else there is to do, terminate too, would be another message.
+  if (is_orphan()) return 0;
   if (!stops_) outcome_.stop_reason = "shutdown";
   const bool hands_over =
       !stops_ && control_.worker.stop_mode.load(std::memory_order_acquire) ==
@@ -114,34 +97,41 @@ bool Runtime::run_kept(std::uint64_t head) {
   return false;
 }
 
-// The daemon publishes the tail, then looks at `sleeping`: one of the two sees the other.
 void Runtime::wait_for_message(std::uint64_t head) {
   if (std::exchange(hibernates_, false)) hibernate();
   const Durable& kept = services_.durable();
   std::uint64_t due = kept.timers.earliest_due();
   if (kept.timeout_at != 0) due = std::min(due, kept.timeout_at);
   const std::uint64_t begin = now_ns();
-  std::uint64_t sleep = due <= begin ? 0 : std::min(due - begin, kLongestSleepNs);
+  std::uint64_t most = due <= begin ? 0 : std::min(due - begin, kLongestSleepNs);
   std::uint64_t idle_limit = UINT64_MAX;
   if (options_.hibernate_after && !hibernated_) {
     idle_limit = static_cast<std::uint64_t>(options_.hibernate_after->count()) * 1'000'000;
-    sleep = std::min(sleep, idle_limit);
+    most = std::min(most, idle_limit);
   }
-  if (!guard_.rests()) sleep = std::min(sleep, kRestAfterNs);
+  if (!guard_.rests()) most = std::min(most, kRestAfterNs);
 
+  sleep(head, most);
+
+  if (control_.mailbox.tail.load(std::memory_order_relaxed) != head) return;
+  const std::uint64_t idle = now_ns() - begin;
+  if (idle >= kRestAfterNs && !guard_.rests()) guard_.rest();
+  if (idle >= idle_limit) hibernates_ = true;
+}
+
+// Until there is mail beyond `tail`, the bell, a signal, or the time is over. The daemon publishes
+// the tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes before
+// it rings the bell.
+void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);
   ends.sleeping.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (ends.tail.load(std::memory_order_relaxed) == head && stop_requested == 0)
+  if (ends.tail.load(std::memory_order_relaxed) == tail && !is_to_stop() &&
+      wanted_suspension() == obeyed_)
     segment::futex_wait(ends.bell, seen,
-                        std::chrono::nanoseconds{static_cast<std::int64_t>(sleep)});
+                        std::chrono::nanoseconds{static_cast<std::int64_t>(most_ns)});
   ends.sleeping.store(0, std::memory_order_relaxed);
-
-  if (ends.tail.load(std::memory_order_relaxed) != head) return;
-  const std::uint64_t idle = now_ns() - begin;
-  if (idle >= kRestAfterNs && !guard_.rests()) guard_.rest();
-  if (idle >= idle_limit) hibernates_ = true;
 }
 
 // What private memory the callbacks let go of goes back to the system. The state is in the segment.

@@ -7,6 +7,8 @@
 // asked to stop. Thread: main, and only that.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -34,6 +36,7 @@ struct RuntimeOptions {
   std::size_t dedupe_window = 10'000;                       // tokens
   std::optional<std::chrono::milliseconds> hibernate_after;  // none: never
   std::uint32_t break_even = kNeverHot;  // see measure_break_even()
+  pid_t daemon = 0;      // whose death is noticed
   bool upgrade = false;  // a former State may be changed into the behaviour's
 };
 
@@ -51,6 +54,9 @@ class Runtime {
   int run();
 
  private:
+  // Sleeps are cut into pieces that futex and clock can't get wrong.
+  static constexpr std::uint64_t kLongestSleepNs = 3'600'000'000'000;
+
   // What a callback left behind, in ordinary memory.
   struct Outcome {
     std::string value;        // of the reply; keeps its memory
@@ -79,9 +85,17 @@ class Runtime {
   // What the heap holds for now; false if nothing.
   bool run_kept(std::uint64_t head);
   void wait_for_message(std::uint64_t head);
+  void sleep(std::uint64_t tail, std::uint64_t most_ns);
   [[nodiscard]] std::uint64_t next_due(std::uint64_t head) const;
   void hibernate();
   void terminate();
+
+  // --- Suspended (runtime_suspend.cpp) ---
+  [[nodiscard]] std::uint32_t wanted_suspension() const {
+    return control_.mailbox.suspension.load(std::memory_order_relaxed);
+  }
+  void obey(std::uint32_t suspension);
+  void answer_system_messages(std::uint64_t tail);
 
   // --- One transaction each (runtime_messages.cpp) ---
   void handle(const Message& message);
@@ -148,6 +162,8 @@ class Runtime {
   bool hibernates_ = false;        // before the next wait
   bool hibernated_ = false;        // since anything ran
   bool timer_had_its_turn_ = false;
+  std::uint32_t obeyed_ = 0;           // the suspension
+  std::uint64_t system_answered_ = 0;  // up to here in the mailbox, of the system messages
 };
 
 }  // namespace peeper::worker

@@ -62,7 +62,7 @@ void Runtime::handle(const Message& message) {
       is_answer ? "answer" : segment::printable(view(strings_[0]), kShownName);
 
   if (head.type == MessageType::kGetState) {
-    handle_get_state();
+    if (message.position >= system_answered_) handle_get_state();
   } else {
     barrier([&] {
       if (access_of(head) == Access::kWrites) services_.change();

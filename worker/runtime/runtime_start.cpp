@@ -134,7 +134,8 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number) {
     case Channel::kMailbox:
     case Channel::kTerminate:
     case Channel::kStart:
-    case Channel::kCodeChange: return;
+    case Channel::kCodeChange:
+    case Channel::kSystem: return;
   }
 }
 

@@ -55,7 +55,7 @@ void Stage::start_keeper() {
               "--mailbox-bytes=" + std::to_string(server_.ring_bytes)},
       theirs.get());
   keeper_->run_until([](std::uint64_t number, std::uint64_t fd) {
-    return number == SYS_recvfrom && fd == launch::kControlFd;
+    return number == SYS_recvmsg && fd == launch::kControlFd;
   });
   launch::ToDaemon packet{};
   require(is_recovered(packet) && packet.event == launch::Event::kAttached,
@@ -82,7 +82,7 @@ bool Stage::is_recovered(launch::ToDaemon& packet) {
 launch::ToDaemon Stage::recover(const Death& death) {
   ask_to_recover(death);
   keeper_->run_until([](std::uint64_t number, std::uint64_t fd) {
-    return number == SYS_recvfrom && fd == launch::kControlFd;
+    return number == SYS_recvmsg && fd == launch::kControlFd;
   });
   launch::ToDaemon packet{};
   require(is_recovered(packet) && packet.event == launch::Event::kRecovered,

@@ -1,7 +1,7 @@
 // One server on a stage: the real peeper-keeper and peeper-worker, both traced, and the test in the
 // daemon's part. Each stands still wherever the test left it, so nothing here happens by chance.
 //
-//   keeper    stands before recv on its control socket
+//   keeper    stands before recvmsg on its control socket
 //   worker    stands before it falls asleep, no message being there
 #pragma once
 
