@@ -47,8 +47,10 @@ Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_st
   if (entry == nullptr) {
     const std::string& used = session.used.empty() ? used_ : session.used;
     if (!used.empty() && !is_refused)
-      return run_call(session, used, {.type = MessageType::kCall, .pid = session.pid, .strings = arguments},
-                      deadline_start + limits::kCallTimeout);
+      return run_call(
+          session, used,
+          {.type = MessageType::kCall, .pid = session.pid, .strings = arguments},
+          deadline_start + limits::kCallTimeout);
     session.reply(error_value("ERR unknown command " + quoted(arguments[0]) +
                               "; COMMAND lists those there are, USE makes a server's messages "
                               "commands"));

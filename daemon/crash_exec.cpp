@@ -74,8 +74,8 @@ void CrashExec::on_time_limit() {
   kill_all();
 }
 
-// What it has started too, as far as it is in its group. It is not reaped yet, so the number is still
-// its own.
+// What it has started too, as far as it is in its group. It is not reaped yet, so the number is
+// still its own.
 void CrashExec::kill_all() const {
   if (child_) ::kill(-child_->pid(), SIGKILL);
 }

@@ -2,8 +2,8 @@
 // peeper-crash-exec makes the JSON, with names and lines, and becomes that program: looking them up
 // takes time that the daemon hasn't got.
 //
-// Owner: Server. Thread: the loop's. Never blocks but for launching a process. One program at a time:
-// who crashes meanwhile is not told of. What fails is logged, and has no other effect.
+// Owner: Server. Thread: the loop's. Never blocks but for launching a process. One program at a
+// time: who crashes meanwhile is not told of. What fails is logged, and has no other effect.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

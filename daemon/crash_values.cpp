@@ -104,6 +104,7 @@ std::string_view why_no_backtrace(const Crash& crash) {
     case CrashCause::kExit: return "a process that exits leaves none";
     case CrashCause::kRefused: return "no callback ran";
     case CrashCause::kSignal:
+    case CrashCause::kOom:
     case CrashCause::kHung: break;
   }
   if (crash.signal == SIGKILL) return "SIGKILL leaves a process no time for one";

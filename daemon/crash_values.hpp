@@ -1,5 +1,5 @@
-// Crashes and dead letters as RESP3 values, for SYS CRASHES, SYS DEADLETTERS and on_crash_exec. Pure:
-// what is shown was copied from a segment and checked (history.hpp, dead_letters.hpp).
+// Crashes and dead letters as RESP3 values, for SYS CRASHES, SYS DEADLETTERS and on_crash_exec.
+// Pure: what is shown was copied from a segment and checked (history.hpp, dead_letters.hpp).
 #pragma once
 
 #include <functional>

@@ -174,6 +174,9 @@ class Server : public Receiver {
   }
 
  private:
+  // A keeper that owes an answer longer than this hangs: it waits at most 5 s for anything itself.
+  static constexpr std::chrono::seconds kKeeperPatience{15};
+
   void happen(Event event);
   void act(Action action);
 

@@ -96,8 +96,8 @@ std::size_t Server::drop_letters() {
   return letters.size();
 }
 
-// First into the mailbox, then gone: in between a death leaves both, and a second retry. That one is
-// known by its token: the message's own, or one that names the letter.
+// First into the mailbox, then gone: in between a death leaves both, and a second retry. That one
+// is known by its token: the message's own, or one that names the letter.
 Server::Retried Server::retry_letter(std::uint64_t number, std::uint32_t pid) {
   const auto found = find_letter(number);
   if (!found) return Retried::kNoLetter;

@@ -77,6 +77,7 @@ enum class CrashCause : std::uint32_t {
   kExit = 3,       // by exit(3), or without a reason that is known
   kHung = 4,
   kRefused = 5,
+  kOom = 6,        // the kernel's, for want of memory
 };
 
 inline constexpr std::uint32_t kMostCrashes = 32;

@@ -1,9 +1,9 @@
-// Dead letters: whole messages that were dropped, in a ring of the segment. A letter comes into being
-// with the commit that drops its message: there is no instruction at which the message is neither in
-// the mailbox nor here, and none at which it is in both.
+// Dead letters: whole messages that were dropped, in a ring of the segment. A letter comes into
+// being with the commit that drops its message: there is no instruction at which the message is
+// neither in the mailbox nor here, and none at which it is in both.
 //
-// Bounded by the ring's bytes and by kMostLetters: the oldest make room. Who takes one, or throws it
-// away, marks it as gone; its bytes stay until they are needed.
+// Bounded by the ring's bytes and by kMostLetters: the oldest make room. Who takes one, or throws
+// it away, marks it as gone; its bytes stay until they are needed.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ struct LetterRing {
 // Where the next letter begins, after the last commit.
 [[nodiscard]] std::uint64_t next_letter_at(const LetterRing& letters, std::uint64_t letter_tail);
 
-// Writes the letter beyond the tail, having made room for it. Returns the tail after it; `tail` if it
-// could not be kept, which takes a message larger than the mailbox holds.
+// Writes the letter beyond the tail, having made room for it. Returns the tail after it; `tail` if
+// it could not be kept, which takes a message larger than the mailbox holds.
 std::uint64_t write_letter(const LetterRing& letters, std::uint64_t tail, LetterHead head,
                            std::string_view cause, const MessageHead& message,
                            std::span<const std::byte> body);
@@ -61,8 +61,8 @@ struct Letter {
   MessageHead message{};
   std::vector<std::string> strings;  // as in the mailbox: name, arguments, perhaps a token
 };
-// Those that are kept, oldest first, copied and checked. `wanted`: only the one of that number. What
-// can't be read ends the list.
+// Those that are kept, oldest first, copied and checked. `wanted`: only the one of that number.
+// What can't be read ends the list.
 [[nodiscard]] std::vector<Letter> read_letters(const Segment& segment,
                                                std::optional<std::uint64_t> wanted = std::nullopt);
 // How many are kept.

@@ -36,6 +36,7 @@ CrashCause cause_of(const Death& death, const CrashReport& report) {
     }
   }
   if (death.observed == Observed::kHung) return CrashCause::kHung;
+  if (death.observed == Observed::kOom) return CrashCause::kOom;
   if (WIFSIGNALED(death.wait_status)) return CrashCause::kSignal;
   const int status = WEXITSTATUS(death.wait_status);
   if (report.kind == CrashKind::kException && status == kExitException)
@@ -212,7 +213,8 @@ std::uint64_t remember_crash(const Segment& segment, const Death& death,
   entry.incarnation = incarnation;
   entry.cause = cause_of(death, report);
   entry.wait_status = death.wait_status;
-  const bool by_signal = entry.cause == CrashCause::kSignal || entry.cause == CrashCause::kHung;
+  const bool by_signal = entry.cause == CrashCause::kSignal ||
+                         entry.cause == CrashCause::kHung || entry.cause == CrashCause::kOom;
   entry.signal = !by_signal                     ? 0
                  : is_unseen                    ? report.signal
                  : WIFSIGNALED(death.wait_status) ? WTERMSIG(death.wait_status)
@@ -278,7 +280,7 @@ std::optional<Crash> read_entry(const CrashEntry& entry, std::uint64_t number) {
   crash.sequence = entry.sequence;
   crash.incarnation = entry.incarnation;
   crash.count = entry.count;
-  if (static_cast<std::uint32_t>(entry.cause) <= static_cast<std::uint32_t>(CrashCause::kRefused))
+  if (static_cast<std::uint32_t>(entry.cause) <= static_cast<std::uint32_t>(CrashCause::kOom))
     crash.cause = entry.cause;
   crash.wait_status = entry.wait_status;
   crash.signal = entry.signal > 0 && entry.signal < NSIG ? entry.signal : 0;
@@ -329,6 +331,7 @@ std::string_view word_for(CrashCause cause) {
     case CrashCause::kExit: return "exit";
     case CrashCause::kHung: return "hung";
     case CrashCause::kRefused: return "refused";
+    case CrashCause::kOom: return "oom";
   }
   return "";
 }

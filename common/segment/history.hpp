@@ -1,5 +1,5 @@
-// The history: the last crashes of a server, each with its cause, its place, and what was in flight.
-// It lies in the segment, so that it survives all processes.
+// The history: the last crashes of a server, each with its cause, its place, and what was in
+// flight. It lies in the segment, so that it survives all processes.
 //
 // Writing is the keeper's, in a recovery, which may be killed at any instruction and done again: an
 // incarnation dies once, and by that an entry that is there already is known. Reading is anybody's;

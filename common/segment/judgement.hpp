@@ -26,8 +26,8 @@ enum class Verdict : std::uint32_t {
 // together, and the message was accepted. It runs again, but not for ever.
 inline constexpr std::uint32_t kMostUnseenAttempts = 3;
 
-// How often a message whose worker died is tried, as far as that death says: once, unless the server
-// is configured to retry.
+// How often a message whose worker died is tried, as far as that death says: once, unless the
+// server is configured to retry.
 constexpr std::uint32_t most_attempts(Observed observed, std::uint32_t retries) {
   const std::uint32_t seen = retries + 1;
   return observed == Observed::kNobodySaw && seen < kMostUnseenAttempts ? kMostUnseenAttempts

@@ -37,8 +37,8 @@ struct Settled {
 // room: call again once the daemon has drained some.
 [[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death);
 
-// After that, if asked: the State is given up, in a transaction of its own, and the next worker runs
-// init. Once, however often it is called before that. Mailbox, replies and history stay.
+// After that, if asked: the State is given up, in a transaction of its own, and the next worker
+// runs init. Once, however often it is called before that. Mailbox, replies and history stay.
 void begin_anew(const Segment& segment);
 
 }  // namespace peeper::segment

@@ -1,5 +1,5 @@
-// peeper-crash-exec PROGRAM: what peeperd starts for on_crash_exec. Reads a crash as RESP3, looks up
-// names and lines, and becomes PROGRAM, with the crash as JSON on its standard input.
+// peeper-crash-exec PROGRAM: what peeperd starts for on_crash_exec. Reads a crash as RESP3, looks
+// up names and lines, and becomes PROGRAM, with the crash as JSON on its standard input.
 #include <sys/mman.h>
 #include <unistd.h>
 

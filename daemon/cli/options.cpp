@@ -347,7 +347,8 @@ Options options_of(Fields&& fields) {
       break;
     case Verb::kCrashes:
       if (!fields.server.empty()) options.words = {fields.server};
-      if (!fields.action.empty()) options.words.insert(options.words.end(), {"SHOW", fields.number});
+      if (!fields.action.empty())
+        options.words.insert(options.words.end(), {"SHOW", fields.number});
       break;
     case Verb::kDeadLetters:
       options.words = {fields.action, fields.server};

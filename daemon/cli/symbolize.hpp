@@ -8,9 +8,9 @@
 
 namespace peeper::cli {
 
-// Of a map as SYS CRASHES … SHOW answers: its frames get "function" and "source" ("FILE:LINE") as far
-// as they are known. Functions that were inlined become frames of their own, with "inlined". A frame
-// whose file has been written since the crash gets "changed", since its names may be wrong.
+// Of a map as SYS CRASHES … SHOW answers: its frames get "function" and "source" ("FILE:LINE") as
+// far as they are known. Functions that were inlined become frames of their own, with "inlined". A
+// frame whose file has been written since the crash gets "changed", since its names may be wrong.
 void add_symbols(resp::Reply& crash);
 
 }  // namespace peeper::cli

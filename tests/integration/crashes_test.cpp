@@ -1,4 +1,5 @@
-// Crashes that explain themselves: the history of crashes, with backtraces that have names and lines.
+// Crashes that explain themselves: the history of crashes, with backtraces that have names and
+// lines.
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -148,7 +149,8 @@ TEST_CASE("every way to die has its words in the history") {
                    counter_config("counter", "callback_timeout = 0")};
   peeperd.start();
   Talk talk = peeperd.talk();
-  CHECK(talk({"CALL", "fragile", "hang"}) == "-CRASHED fragile: HUNG for more than 300 ms in 'hang'");
+  CHECK(talk({"CALL", "fragile", "hang"}) ==
+        "-CRASHED fragile: HUNG for more than 300 ms in 'hang'");
   const json::object hung = show(peeperd, 1);
   CHECK(text(hung, "cause") == "hung");
   CHECK(text(hung, "signal") == "SIGABRT");
@@ -181,7 +183,8 @@ TEST_CASE("every way to die has its words in the history") {
 
   CHECK(talk({"SYS", "CRASHES"}).front() == '[');
   CHECK(talk({"SYS", "CRASHES", "nobody"}).starts_with("-NOSERVER"));
-  CHECK(talk({"SYS", "CRASHES", "counter", "SHOW", "9"}).starts_with("-BADARG counter has no crash"));
+  CHECK(talk({"SYS", "CRASHES", "counter", "SHOW", "9"})
+            .starts_with("-BADARG counter has no crash"));
   CHECK(talk({"SYS", "CRASHES", "counter", "SHOW"}).starts_with("-BADARG usage"));
   peeperd.stop();
 }

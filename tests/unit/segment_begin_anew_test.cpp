@@ -54,7 +54,7 @@ TEST_CASE("begin anew: only where there is a State, once, and the mailbox stays"
   CHECK_FALSE(Transaction{made.segment}.begins_anew());
 }
 
-TEST_CASE("begin anew: a keeper killed at any instruction of it leaves the next one the same to do") {
+TEST_CASE("begin anew: a keeper killed at any instruction leaves the next one the same to do") {
   TestSegment running;
   prepare(running);
   TestSegment crashed;

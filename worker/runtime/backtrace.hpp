@@ -1,9 +1,9 @@
 // Where this process is, as frames that mean something when it is gone: file and offset. Names and
 // lines are for others to find, from those files.
 //
-// Of a fault it is taken in the signal handler; of an exception where it is thrown, since nothing is
-// left of that where it is caught: __cxa_throw is ours (backtrace.cpp), notes who called it, and goes
-// on to the C++ library's. That costs a throw about as much again.
+// Of a fault it is taken in the signal handler; of an exception where it is thrown, since nothing
+// is left of that where it is caught: __cxa_throw is ours (backtrace.cpp), notes who called it, and
+// goes on to the C++ library's. That costs a throw about as much again.
 #pragma once
 
 #include "common/segment/crash_layout.hpp"

@@ -121,8 +121,8 @@ void Runtime::wait_for_message(std::uint64_t head) {
 }
 
 // Until there is mail beyond `tail`, the bell, a signal, or the time is over. The daemon publishes
-// the tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes before
-// it rings the bell.
+// the tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes
+// before it rings the bell.
 void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);
@@ -163,8 +163,9 @@ void Runtime::fail(std::string text) {
 }
 
 // As in OTP, terminate sees the state as it was before the callback that threw. It shares a
-// transaction with the drop of what was in flight, unless that is to be tried again. Who dies in here
-// leaves it to the keeper. False if there was nothing to do: then that is the keeper's as well.
+// transaction with the drop of what was in flight, unless that is to be tried again. Who dies in
+// here leaves it to the keeper. False if there was nothing to do: then that is the keeper's as
+// well.
 bool Runtime::terminate_after(const std::string& text) {
   const Channel channel = running_.channel;
   const bool has_run = channel == Channel::kMailbox || segment::is_kept_in_heap(channel);

@@ -74,8 +74,8 @@ void Runtime::handle(const Message& message) {
   commit(running_.mailbox_head);
 }
 
-// sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws is
-// an answer.
+// sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws
+// is an answer.
 void Runtime::handle_get_state() {
   const abi::Sink sink = fresh_sink();
   try {
