@@ -347,6 +347,7 @@ std::string_view word_for(Channel channel) {
     case Channel::kTimer: return "timer";
     case Channel::kTimeout: return "timeout";
     case Channel::kCodeChange: return "code_change";
+    case Channel::kSystem: return "system message";
   }
   return "";
 }
