@@ -195,7 +195,7 @@ void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& a
     life.began_anew = false;
   }
   life.ready_since.reset();
-  life.fruitless = event.progressed ? 0 : life.fruitless + 1;
+  life.fruitless = event.progressed ? 1 : life.fruitless + 1;
   life.recovered = false;
   life.owes_recovery = true;
   switch (life.upgrade) {

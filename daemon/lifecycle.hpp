@@ -148,7 +148,7 @@ struct Lifecycle {
   bool hand_over_cut_short = false;  // by us: that death is no crash
 
   // --- Deaths with nothing handled in between ----------------------------------------------------
-  std::uint32_t fruitless = 0;
+  std::uint32_t fruitless = 0;  // in a row, and the one that they follow
   // The next recovery puts the state aside, and the worker after it runs init. Once in a loop.
   bool begins_anew = false;
   bool began_anew = false;
