@@ -94,6 +94,7 @@ void Tree::start_node(NodeId node) {
 void Tree::terminate_node(NodeId node, Order order) {
   if (node != kRoot) forget_exit(node);
   set_stage(node, Stage::kTerminating);
+  nodes_[node].terminated_by = order;
   if (!is_group(node)) return commands_.push_back({order, node});
   group_of(node).ended_by = order;
   group_of(node).end = End::kOrdered;
@@ -272,8 +273,11 @@ void Tree::on_ended(NodeId server, Exit exit, Instant now) {
   proceed_all(now);
 }
 
+// One that was to be held has nothing to hold any more; one that is stopped will say when it is.
 void Tree::on_down(NodeId server, Instant now) {
-  if (stage(server) == Stage::kTerminating || stage(server) == Stage::kStopped) return;
+  const bool is_stopping =
+      stage(server) == Stage::kTerminating && nodes_[server].terminated_by == Order::kStop;
+  if (is_stopping || stage(server) == Stage::kStopped) return;
   set_stage(server, Stage::kDown);
   awake_.push_back(parent(server));
   proceed_all(now);

@@ -63,7 +63,8 @@ class Tree {
   // --- What happens ------------------------------------------------------------------------------
   void start(Instant now);
   void stop(Instant now);
-  // The servers' answers to kStart (it takes messages, or is down), kHold and kStop.
+  // The servers' answers to kStart (it takes messages, or is down), kHold (or it is down, by
+  // on_down()) and kStop.
   void on_started(NodeId server, Instant now);
   void on_held(NodeId server, Instant now);
   void on_stopped(NodeId server, Instant now);
@@ -137,6 +138,7 @@ class Tree {
     NodeId parent;
     ChildPolicy policy;
     Stage stage = Stage::kStopped;
+    Order terminated_by = Order::kStop;  // with kTerminating
     std::optional<Group> group;
     bool exists = true;
   };

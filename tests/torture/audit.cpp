@@ -56,7 +56,7 @@ Audit::Audit(test::Instance& peeperd, Shared& shared) : peeperd_(peeperd), share
 }
 
 void Audit::check(const Callers& callers) {
-  await_servers();
+  if (!shared_.verdict.has_failed()) await_servers();
   if (!shared_.verdict.has_failed()) check_states(callers);
   for (const auto& caller : callers) caller->disconnect();
   if (!shared_.verdict.has_failed()) check_processes();
@@ -75,7 +75,7 @@ void Audit::await_servers() {
       return state == "running";
     };
     if (!await(runs, 60s))
-      shared_.verdict.fail(std::string(server) + " is not up in the end: " + state);
+      return shared_.verdict.fail(std::string(server) + " is not up in the end: " + state);
   }
 }
 

@@ -160,7 +160,9 @@ class World {
   }
   void go_down_or_come_back(NodeId id) {
     Server& server = servers_[id];
-    if (server.real == Real::kRunning || server.real == Real::kStarting) {
+    // One that is held too: by its keeper's deaths.
+    if (server.real == Real::kRunning || server.real == Real::kStarting ||
+        server.real == Real::kHolding) {
       server.real = Real::kDown;
       tree_.on_down(id, now_);
     } else if (tree_.policy(id).restart == Restart::kTemporary) {

@@ -257,6 +257,27 @@ TEST_CASE("supervisor: siblings that die while the strategy restarts them are re
   CHECK(world.settle() == "+a +b +c");
 }
 
+TEST_CASE("supervisor: a sibling that goes down while it is held is started with the others") {
+  Three world{policy(Strategy::kRestForOne)};
+  world.tree.on_crashed(world.a, world.now);
+  const auto told = world.tree.take_commands();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0] == Tree::Command{Tree::Order::kHold, world.c});
+  world.tree.on_down(world.c, world.now);
+  CHECK(world.settle() == "~b +a +b +c");
+}
+
+TEST_CASE("supervisor: a child that goes down while it is stopped is waited for") {
+  Three world{policy(Strategy::kOneForOne)};
+  world.tree.stop(world.now);
+  const auto told = world.tree.take_commands();
+  REQUIRE(told.size() == 1);
+  world.tree.on_down(world.c, world.now);
+  CHECK(world.tree.take_commands().empty());
+  world.tree.on_stopped(world.c, world.now);
+  CHECK(world.settle() == "-b -a");
+}
+
 TEST_CASE("supervisor: a crash of a child that was just started again is handled after that") {
   Three world{policy(Strategy::kRestForOne)};
   world.tree.on_crashed(world.b, world.now);
