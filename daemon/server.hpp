@@ -104,6 +104,8 @@ class Server : public Receiver {
   [[nodiscard]] std::string too_big_text() const override;
   // Of its segment. None: no segment is attached yet, or never will be.
   [[nodiscard]] std::optional<std::uint64_t> uid() const;
+  // To others; it may still be ending.
+  [[nodiscard]] bool is_down() const { return life_.is_down(); }
   [[nodiscard]] bool may_still_attach() const { return !rings_ && life_.goal != Goal::kDown; }
 
   // False if there is no such process now.

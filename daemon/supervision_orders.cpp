@@ -40,6 +40,9 @@ void SupervisionTree::terminate_child(const std::string& name, ReplyTarget calle
 void SupervisionTree::restart_child(const std::string& name, ReplyTarget caller) {
   const auto node = find(name);
   if (!node) return answer(caller, unknown(name));
+  // One that is about to be down is so already, to those who see it.
+  if (const Server* server = servers_.find(name); server != nullptr && server->is_down())
+    tree_.on_down(*node, now());
   if (lives(tree_.stage(*node)))
     return answer(caller, error_value("ERR running: " + name + " runs already"));
   if (!tree_.takes_orders(tree_.parent(*node)))

@@ -184,7 +184,11 @@ void SupervisionTree::on_ended(Server& server, Exit exit) {
   tell(server, [exit](Tree& tree, NodeId node) { tree.on_ended(node, exit, now()); });
 }
 void SupervisionTree::on_down(Server& server) {
-  tell(server, [](Tree& tree, NodeId node) { tree.on_down(node, now()); });
+  tell(server, [this](Tree& tree, NodeId node) {
+    // By an order it may have begun to start again since.
+    const Server* it = servers_.find(name_of(node));
+    if (it != nullptr && it->is_down()) tree.on_down(node, now());
+  });
 }
 void SupervisionTree::on_back(Server& server) {
   tell(server, [](Tree& tree, NodeId node) { tree.on_back(node); });

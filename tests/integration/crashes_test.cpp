@@ -217,8 +217,7 @@ TEST_CASE("the history survives the death of all three processes") {
     CHECK(talk({"CALL", "fragile", "noted"}) == "");
   }
   const json::object before = show(peeperd, 1);
-  peeperd.daemon().signal(SIGSTOP);  // so that it sees nobody die
-  peeperd.kill_all_three("fragile");
+  peeperd.kill_unseen("fragile");
   peeperd.start();
   CHECK(show(peeperd, 1) == before);
   // That nobody saw is told too, once.

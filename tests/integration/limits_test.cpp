@@ -226,8 +226,12 @@ TEST_CASE("a fork bomb stays within its processes, and is over with its worker")
   CHECK(talk({"CALL", "process", "inc"}) == "1");
   CHECK(talk({"CALL", "process", "segv"}).starts_with("-CRASHED process: SIGSEGV"));
   CHECK(talk({"CALL", "process", "inc"}) == "2");
-  const int again = std::stoi(talk({"CALL", "process", "bomb", "1000"}));
-  CHECK(again >= started - 2);
+  // The dead ones count until they are reaped.
+  int again = 0;
+  peeperd.await([&] {
+    again += std::stoi(talk({"CALL", "process", "bomb", "1000"}));
+    return again >= started - 2;
+  });
   CHECK(again < 30);
   peeperd.stop();
 }

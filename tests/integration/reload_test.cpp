@@ -140,7 +140,7 @@ TEST_CASE("reload: processes that die in the middle of it, and peeperd itself") 
   write(peeperd, counter_config("a", patient + "standby = 1\n"));
   reloading.send({"SUPERVISOR", "RELOAD"});
   peeperd.await([&] { return peeperd.peeper({"reload"}).err.find("BUSY") != std::string::npos; });
-  peeperd.kill("a", {true, true, true});
+  peeperd.kill_unseen("a");
   peeperd.start();
   peeperd.await_message("a");  // it runs again
   peeperd.kill("a", {true, false, false});

@@ -133,7 +133,7 @@ TEST_CASE("peeperd killed while a strategy restarts servers: the next one has al
     peeperd.await([&] { return peeperd.text_fact("b", "state") == "restarting"; });
     CHECK(peeperd.text_fact("a", "state") == "restarting");
   }
-  peeperd.kill("b", {true, true, true});
+  peeperd.kill_unseen("b");
   peeperd.start();
   CHECK(peeperd.talk()({"CALL", "a", "inc"}) == "2");
   peeperd.await_message("b");  // it runs again

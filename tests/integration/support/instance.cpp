@@ -152,6 +152,16 @@ void Instance::kill(std::string_view server, Victims victims) {
   if (victims.keeper || victims.daemon) require(its_keeper.gone(), "the keeper survives");
 }
 
+void Instance::kill_unseen(std::string_view server) {
+  const Watch its_worker{worker(server)};
+  const Watch its_keeper{keeper(server)};
+  daemon_->signal(SIGSTOP);
+  its_worker.kill(SIGKILL);
+  its_keeper.kill(SIGKILL);
+  kill_daemon();
+  require(its_worker.gone() && its_keeper.gone(), "worker or keeper survives");
+}
+
 Talk Instance::talk() const {
   auto client = Connection::connect(socket(), kPatience);
   require(client.has_value(), (client ? "" : client.error().what) + "\n" + log());

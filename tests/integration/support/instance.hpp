@@ -55,6 +55,8 @@ class Instance {
   // their end. A daemon takes its server's worker and keeper with it.
   void kill(std::string_view server, Victims victims);
   void kill_all_three(std::string_view server) { kill(server, {true, true, true}); }
+  // The same to all three, and peeperd sees none of the others die.
+  void kill_unseen(std::string_view server);
   [[nodiscard]] Process& daemon() { return *daemon_; }
 
   [[nodiscard]] Talk talk() const;
