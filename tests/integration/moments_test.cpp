@@ -1,0 +1,224 @@
+// Each combination of processes that die, at each moment of a server: starting, idle, in a message,
+// recovering, stopping, reloading. Whoever is left, and the next peeperd, bring the server back with
+// each message applied once or, where it was in flight, not at all.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "instance.hpp"
+
+using namespace peeper;
+using namespace peeper::test;
+
+namespace {
+
+constexpr unsigned kWorker = 1;
+constexpr unsigned kKeeper = 2;
+constexpr unsigned kStandby = 4;
+constexpr unsigned kDaemon = 8;
+constexpr unsigned kAll = 15;
+
+std::string text_of_set(unsigned who) {
+  std::string text;
+  if ((who & kWorker) != 0) text += " worker";
+  if ((who & kKeeper) != 0) text += " keeper";
+  if ((who & kStandby) != 0) text += " standby";
+  if ((who & kDaemon) != 0) text += " daemon";
+  return text;
+}
+
+std::string config(int version) {
+  return "[[server]]\nname = \"gated\"\nbehaviour = \"gated\"\nstate_size = \"1MiB\"\n"
+         "max_restarts = 1000000\nshutdown = \"infinity\"\ncallback_timeout = 0\nretries = " +
+         std::to_string(1 + version % 100) + "\n";
+}
+
+class Moment {
+ public:
+  Moment() : peeperd(config(0)) { peeperd.start(); }
+
+  // Everybody is there, and nobody waits.
+  void bring_up(bool unsure = false) {
+    if (!runs_) peeperd.start();
+    runs_ = true;
+    peeperd.await([&] { return fact("standby") != 0; });
+    check_count(unsure);
+  }
+  // The next call is answered with the next number, or one more if `unsure`.
+  void check_count(bool unsure) {
+    const std::string answer = peeperd.talk()({"CALL", "gated", "next"});
+    if (unsure && answer == std::to_string(count_ + 2)) ++count_;
+    CHECK(answer == std::to_string(++count_));
+  }
+  void note_applied() { ++count_; }
+
+  void close_gate() {
+    std::filesystem::remove(at_gate());
+    std::ofstream{gate()};
+  }
+  void await_somebody_at_gate() {
+    peeperd.await([&] { return std::filesystem::exists(at_gate()); });
+  }
+  void open_gate() { std::filesystem::remove(gate()); }
+
+  // Those of the server as they are now, so that it can be killed without asking.
+  void look() {
+    worker_.reset();
+    keeper_.reset();
+    standby_.reset();
+    if (const int pid = fact("worker")) worker_.emplace(pid);
+    if (const int pid = fact("keeper")) keeper_.emplace(pid);
+    if (const int pid = fact("standby")) standby_.emplace(pid);
+  }
+  void kill(unsigned who) {
+    if ((who & kWorker) != 0 && worker_) worker_->kill(SIGKILL);
+    if ((who & kKeeper) != 0 && keeper_) keeper_->kill(SIGKILL);
+    if ((who & kStandby) != 0 && standby_) standby_->kill(SIGKILL);
+    if ((who & kDaemon) == 0) return;
+    peeperd.kill_daemon();
+    runs_ = false;
+  }
+  [[nodiscard]] const std::optional<Watch>& keeper() const { return keeper_; }
+  [[nodiscard]] const std::optional<Watch>& worker() const { return worker_; }
+  [[nodiscard]] bool runs() const { return runs_; }
+  void note_end() { runs_ = false; }
+
+  // Of the next peeperd's start, and of a reload.
+  void change_config() {
+    const auto fresh = peeperd.directory() / "fresh.toml";
+    std::ofstream{fresh} << config(++version_);
+    std::filesystem::rename(fresh, peeperd.config_file());
+  }
+  int fact(std::string_view name) { return static_cast<int>(peeperd.fact("gated", name)); }
+
+  Instance peeperd;
+
+ private:
+  std::filesystem::path gate() const { return peeperd.directory() / "gate"; }
+  std::filesystem::path at_gate() const { return peeperd.directory() / "at_gate"; }
+
+  bool runs_ = true;
+  int count_ = 0;
+  int version_ = 0;
+  std::optional<Watch> worker_;
+  std::optional<Watch> keeper_;
+  std::optional<Watch> standby_;
+};
+
+}  // namespace
+
+TEST_CASE("moments: each combination of processes dies while the server is idle") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.look();
+    moment.kill(who);
+    moment.bring_up();
+  }
+  moment.peeperd.stop();
+}
+
+TEST_CASE("moments: each combination of processes dies while a worker starts") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.close_gate();
+    moment.look();
+    moment.kill(kWorker);
+    moment.await_somebody_at_gate();
+    moment.look();
+    moment.kill(who);
+    moment.open_gate();
+    moment.bring_up();
+  }
+  moment.peeperd.stop();
+}
+
+TEST_CASE("moments: each combination of processes dies while a message is handled") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.look();
+    moment.close_gate();
+    CHECK(moment.peeperd.talk()({"CAST", "gated", "wait"}) == "OK");
+    moment.await_somebody_at_gate();
+    moment.kill(who);
+    moment.open_gate();
+    const bool unsure = (who & (kWorker | kDaemon)) != 0;
+    if (!unsure) moment.note_applied();
+    moment.bring_up(unsure);
+  }
+  moment.peeperd.stop();
+}
+
+TEST_CASE("moments: each combination of processes dies while the keeper recovers") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.look();
+    moment.keeper()->kill(SIGSTOP);
+    moment.worker()->kill(SIGKILL);
+    moment.peeperd.await(
+        [&] { return moment.peeperd.text_fact("gated", "state") == "recovering"; });
+    moment.kill(who & ~kWorker);
+    moment.keeper()->kill(SIGCONT);
+    moment.bring_up();
+  }
+  moment.peeperd.stop();
+}
+
+TEST_CASE("moments: each combination of processes dies while peeperd stops") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.look();
+    moment.close_gate();
+    moment.peeperd.daemon().signal(SIGTERM);
+    moment.await_somebody_at_gate();
+    moment.kill(who);
+    moment.open_gate();
+    if (moment.runs()) {
+      const auto status = moment.peeperd.daemon().wait();
+      REQUIRE(status.has_value());
+      CHECK(*status == 0);
+      moment.note_end();
+    }
+    moment.bring_up();
+  }
+  moment.peeperd.stop();
+}
+
+TEST_CASE("moments: each combination of processes dies while the configuration is read again") {
+  Moment moment;
+  for (unsigned who = 1; who <= kAll; ++who) {
+    const std::string killed = text_of_set(who);
+    CAPTURE(killed);
+    moment.bring_up();
+    moment.look();
+    moment.close_gate();
+    moment.change_config();
+    Talk talk = moment.peeperd.talk();
+    talk.send({"SUPERVISOR", "RELOAD"});
+    moment.await_somebody_at_gate();
+    moment.kill(who);
+    moment.open_gate();
+    if (moment.runs()) CHECK(talk.receive() == "OK");
+    moment.bring_up();
+  }
+  moment.peeperd.stop();
+}
