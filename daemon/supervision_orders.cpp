@@ -43,14 +43,23 @@ void SupervisionTree::restart_child(const std::string& name, ReplyTarget caller)
   // One that is about to be down is so already, to those who see it.
   if (const Server* server = servers_.find(name); server != nullptr && server->is_down())
     tree_.on_down(*node, now());
-  if (lives(tree_.stage(*node)))
-    return answer(caller, error_value("ERR running: " + name + " runs already"));
   if (!tree_.takes_orders(tree_.parent(*node)))
     return answer(caller, error_value("DOWN " + name + ": its group is down; to start that: "
                                       "peeper start " + name_of(tree_.parent(*node))));
+  if (is_ending(*node))
+    return answer(caller, error_value("ERR restarting: " + name +
+                                      " is just ending; try again in a moment"));
+  if (lives(tree_.stage(*node)))
+    return answer(caller, error_value("ERR running: " + name + " runs already"));
   orders_.push_back({*node, Tree::Stage::kRunning, std::move(caller)});
   tree_.restart_child(*node, now());
   carry_out();
+}
+
+bool SupervisionTree::is_ending(NodeId node) const {
+  const Tree::Stage stage = tree_.stage(node);
+  return stage == Tree::Stage::kTerminating ||
+         (tree_.is_group(node) && lives(stage) && !tree_.takes_orders(node));
 }
 
 void SupervisionTree::start_child(const config::ServerSection& section, ReplyTarget caller) {

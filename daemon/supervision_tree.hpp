@@ -112,6 +112,7 @@ class SupervisionTree final : public Supervision {
   void obey(const Tree::Command& command);
   void log_ends();
   void answer_orders();
+  [[nodiscard]] bool is_ending(NodeId node) const;
   [[nodiscard]] std::string answer_to(const Order& order) const;
   Result<NodeId> add_server(const config::ServerSection& section);
   void add_group(const config::GroupSection& section);

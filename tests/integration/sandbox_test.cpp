@@ -113,8 +113,9 @@ TEST_CASE("a sandbox that can't be made is no reason to run without it") {
                    counter_config()};
   peeperd.start();
   Talk talk = peeperd.talk();
-  CHECK(talk({"CALL", "process", "inc"}) ==
-        "-DOWN process: sandbox: cannot open /no/such/directory: No such file or directory");
+  CHECK(talk({"CALL", "process", "inc"})
+            .starts_with("-DOWN process: sandbox: cannot open /no/such/directory: No such file "
+                         "or directory"));
   CHECK(talk({"CALL", "counter", "inc"}) == "1");
   peeperd.stop();
 }

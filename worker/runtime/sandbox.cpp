@@ -39,6 +39,12 @@ constexpr std::uint64_t kNewNamespaces[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLON
                                             CLONE_NEWIPC,  CLONE_NEWUSER,   CLONE_NEWPID,
                                             CLONE_NEWNET};
 
+// The library's own macros for this are C.
+constexpr scmp_arg_cmp argument(unsigned index, scmp_compare how, std::uint64_t first,
+                                std::uint64_t second = 0) {
+  return {.arg = index, .op = how, .datum_a = first, .datum_b = second};
+}
+
 class Filter {
  public:
   Filter() {
@@ -78,8 +84,8 @@ class Filter {
 
 // AF_UNIX reaches no further than this machine, and there a file's permissions say who may.
 void refuse_network(Filter& filter) {
-  filter.refuse("socket", EACCES, SCMP_A0_32(SCMP_CMP_NE, AF_UNIX));
-  filter.refuse("socketpair", EACCES, SCMP_A0_32(SCMP_CMP_NE, AF_UNIX));
+  filter.refuse("socket", EACCES, argument(0, SCMP_CMP_NE, AF_UNIX));
+  filter.refuse("socketpair", EACCES, argument(0, SCMP_CMP_NE, AF_UNIX));
   // It makes sockets too, where no filter sees it.
   for (const char* name : {"io_uring_setup", "io_uring_enter", "io_uring_register"})
     filter.refuse(name, EACCES);
@@ -94,10 +100,10 @@ void refuse_dangerous_calls(Filter& filter, bool io_uring_is_refused) {
   // Threads and children, but no name spaces. clone3's flags are where no filter sees them; the C
   // library then takes clone.
   for (const std::uint64_t flag : kNewNamespaces)
-    filter.refuse("clone", EPERM, SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag));
+    filter.refuse("clone", EPERM, argument(0, SCMP_CMP_MASKED_EQ, flag, flag));
   filter.refuse("clone3", ENOSYS);
   // Puts words into the mouth of whoever types at the daemon's terminal.
-  filter.refuse("ioctl", EPERM, SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI));
+  filter.refuse("ioctl", EPERM, argument(1, SCMP_CMP_EQ, TIOCSTI));
 }
 
 }  // namespace
