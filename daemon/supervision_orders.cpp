@@ -16,11 +16,6 @@ void answer(const ReplyTarget& caller, std::string_view value) {
   if (caller.sink) caller.sink->deliver(caller.slot, value);
 }
 
-bool lives(Tree::Stage stage) {
-  return stage == Tree::Stage::kStarting || stage == Tree::Stage::kRunning ||
-         stage == Tree::Stage::kTerminating;
-}
-
 std::string unknown(const std::string& name) {
   return error_value("NOSERVER there is no server or group '" + name + "'; peeper ls shows them");
 }
@@ -49,7 +44,7 @@ void SupervisionTree::restart_child(const std::string& name, ReplyTarget caller)
   if (is_ending(*node))
     return answer(caller, error_value("ERR restarting: " + name +
                                       " is just ending; try again in a moment"));
-  if (lives(tree_.stage(*node)))
+  if (Tree::is_alive(tree_.stage(*node)))
     return answer(caller, error_value("ERR running: " + name + " runs already"));
   orders_.push_back({*node, Tree::Stage::kRunning, std::move(caller)});
   tree_.restart_child(*node, now());
@@ -59,13 +54,13 @@ void SupervisionTree::restart_child(const std::string& name, ReplyTarget caller)
 bool SupervisionTree::is_ending(NodeId node) const {
   const Tree::Stage stage = tree_.stage(node);
   return stage == Tree::Stage::kTerminating ||
-         (tree_.is_group(node) && lives(stage) && !tree_.takes_orders(node));
+         (tree_.is_group(node) && Tree::is_alive(stage) && !tree_.takes_orders(node));
 }
 
 void SupervisionTree::start_child(const config::ServerSection& section, ReplyTarget caller) {
   if (const auto node = find(section.name))
     return answer(caller,
-                  error_value(lives(tree_.stage(*node))
+                  error_value(Tree::is_alive(tree_.stage(*node))
                                   ? "ERR already_started: " + section.name + " runs already"
                                   : "ERR already_present: there is " + section.name +
                                         ", and it does not run; to start it: peeper start " +
@@ -92,7 +87,7 @@ void SupervisionTree::start_child(const config::ServerSection& section, ReplyTar
 void SupervisionTree::delete_child(const std::string& name, ReplyTarget caller) {
   const auto node = find(name);
   if (!node) return answer(caller, unknown(name));
-  if (lives(tree_.stage(*node)) || tree_.stage(*node) == Tree::Stage::kHeld)
+  if (Tree::is_alive(tree_.stage(*node)) || tree_.stage(*node) == Tree::Stage::kHeld)
     return answer(caller, error_value("ERR running: " + name + " runs; to stop it: peeper stop " +
                                       name));
   if (reload_) return answer(caller, error_value("BUSY the configuration is being read again"));
@@ -192,7 +187,8 @@ void SupervisionTree::proceed_reload() {
 bool SupervisionTree::has_all_ended(const Changes& changes) const {
   const auto has_ended = [this](const std::string& name) {
     const Tree::Stage stage = tree_.stage(nodes_.at(name));
-    return stage == Tree::Stage::kStopped || (tree_.is_group(nodes_.at(name)) && !lives(stage));
+    return stage == Tree::Stage::kStopped ||
+           (tree_.is_group(nodes_.at(name)) && !Tree::is_alive(stage));
   };
   return tree_.has_ended() || (std::ranges::all_of(changes.end, has_ended) &&
                                std::ranges::all_of(changes.end_groups, has_ended));

@@ -267,12 +267,9 @@ std::vector<SupervisionTree::Child> SupervisionTree::which_children(
 SupervisionTree::Counts SupervisionTree::count_children(const std::string& group) const {
   Counts counts;
   for (const Child& child : which_children(group)) {
-    const Tree::Stage stage = tree_.stage(nodes_.at(child.name));
     ++counts.specs;
     ++(child.server == nullptr ? counts.supervisors : counts.workers);
-    if (stage == Tree::Stage::kRunning || stage == Tree::Stage::kStarting ||
-        stage == Tree::Stage::kTerminating)
-      ++counts.active;
+    if (Tree::is_alive(tree_.stage(nodes_.at(child.name)))) ++counts.active;
   }
   return counts;
 }

@@ -8,14 +8,9 @@
 namespace peeper::daemon {
 namespace {
 
-bool is_alive(Tree::Stage stage) {
-  return stage == Tree::Stage::kStarting || stage == Tree::Stage::kRunning ||
-         stage == Tree::Stage::kTerminating;
-}
-
 // What is held, or down and may come back, is to be told of a stop, but has nothing left to hold.
 bool is_touched_by(Tree::Order order, Tree::Stage stage) {
-  return order == Tree::Order::kStop ? stage != Tree::Stage::kStopped : is_alive(stage);
+  return order == Tree::Order::kStop ? stage != Tree::Stage::kStopped : Tree::is_alive(stage);
 }
 
 }  // namespace

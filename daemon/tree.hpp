@@ -44,6 +44,9 @@ class Tree {
     kHeld,         // a server without a worker, that waits for kStart
     kDown,         // ended by itself: a server that gave up or whose worker has ended, a group
   };
+  [[nodiscard]] static constexpr bool is_alive(Stage stage) {
+    return stage == Stage::kStarting || stage == Stage::kRunning || stage == Stage::kTerminating;
+  }
   // Why a supervisor has ended.
   enum class End { kNone, kOrdered, kGaveUp, kAutoShutdown };
 
