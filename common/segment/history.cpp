@@ -69,7 +69,8 @@ bool is_of_the_system(std::string_view module) {
   const std::string_view file = module.substr(module.rfind('/') + 1);
   static constexpr std::string_view kLibraries[] = {"libc.so", "libstdc++.so", "libgcc_s.so",
                                                     "libm.so", "ld-linux", "libasan.so",
-                                                    "libtsan.so", "libubsan.so"};
+                                                    "libtsan.so", "libubsan.so",
+                                                    "libclang_rt."};
   return std::ranges::any_of(kLibraries,
                              [&](std::string_view name) { return file.starts_with(name); });
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kGarbageBytes = 100'000'000;
 // AddressSanitizer keeps what was freed for a while.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef PEEPER_SANITIZED
 constexpr std::int64_t kRoomKib = 512 * 1024;
 #else
 constexpr std::int64_t kRoomKib = 64 * 1024;

@@ -30,6 +30,13 @@ constexpr Way kWays[] = {
     {"inc_then_raise", "std::runtime_error: raised on request in 'inc_then_raise'"},
 };
 
+// Of what 280 crashes may leave in the daemon.
+#ifdef PEEPER_SANITIZED
+constexpr std::int64_t kMostKib = 64 * 1024;  // such an allocator keeps what is given back
+#else
+constexpr std::int64_t kMostKib = 2 * 1024;
+#endif
+
 struct Children {
   int alive = 0;
   int zombies = 0;
@@ -192,7 +199,7 @@ TEST_CASE("300 crashes in a row leave the count exact and the daemon as it was")
   CHECK(talk({"CALL", "counter", "state"}) == "300");
   settle();
   CHECK(open_descriptors(daemon) == descriptors);
-  CHECK(resident_kib(daemon) <= memory + 2048);
+  CHECK(resident_kib(daemon) <= memory + kMostKib);
   peeperd.stop();
 }
 

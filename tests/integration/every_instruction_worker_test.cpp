@@ -9,7 +9,7 @@ using namespace peeper::test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PEEPER_SANITIZED
 constexpr std::uint64_t kMostOfCallback = 2000;  // it has many times as many instructions
 #else
 constexpr std::uint64_t kMostOfCallback = UINT64_MAX;  // all of them

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kMiB = 1024 * 1024;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PEEPER_SANITIZED
 constexpr bool kIsSanitized = true;  // such an allocator keeps what it likes
 #else
 constexpr bool kIsSanitized = false;

@@ -143,7 +143,7 @@ TEST_CASE("a worker may open as many files as nofile says") {
 }
 
 // A sanitizer's own memory is far more.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef PEEPER_SANITIZED
 TEST_CASE("a worker that takes more than its memory crashes, says so, and its state stays") {
   Instance peeperd{config("[server.limits]\nmemory = \"64MiB\"")};
   peeperd.start();

