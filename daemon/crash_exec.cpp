@@ -13,8 +13,6 @@
 namespace peeper::daemon {
 namespace {
 
-constexpr std::chrono::seconds kTimeLimit{60};
-
 // A file of memory, to be read from its beginning: unlike a pipe it takes all at once.
 Result<UniqueFd> file_of(std::string_view bytes) {
   UniqueFd file{::memfd_create("peeper-crash", MFD_CLOEXEC)};
@@ -31,8 +29,13 @@ Result<UniqueFd> file_of(std::string_view bytes) {
 
 }  // namespace
 
-CrashExec::CrashExec(boost::asio::io_context& loop, std::string server, Programs programs)
-    : loop_(loop), server_(std::move(server)), programs_(std::move(programs)), timer_(loop) {}
+CrashExec::CrashExec(boost::asio::io_context& loop, std::string server, Programs programs,
+                     std::chrono::milliseconds limit)
+    : loop_(loop),
+      server_(std::move(server)),
+      programs_(std::move(programs)),
+      limit_(limit),
+      timer_(loop) {}
 
 CrashExec::~CrashExec() { kill_all(); }
 
@@ -50,7 +53,7 @@ void CrashExec::run(std::string_view value) {
   auto child = Child::launch(loop_, spec, [this](int wait_status) { on_exit(wait_status); });
   if (!child) return spdlog::error("server {}: on_crash_exec: {}", server_, child.error().what);
   child_ = *std::move(child);
-  timer_.expires_after(kTimeLimit);
+  timer_.expires_after(limit_);
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error && timer_.expiry() <= std::chrono::steady_clock::now()) on_time_limit();
   });
@@ -69,8 +72,8 @@ void CrashExec::on_exit(int wait_status) {
 
 void CrashExec::on_time_limit() {
   if (!child_) return;
-  spdlog::error("server {}: on_crash_exec {} takes more than {} s; killing it", server_,
-                programs_.told.string(), kTimeLimit.count());
+  spdlog::error("server {}: on_crash_exec {} takes more than {} ms; killing it", server_,
+                programs_.told.string(), limit_.count());
   kill_all();
 }
 

@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -24,7 +25,9 @@ class CrashExec {
     std::filesystem::path helper;  // peeper-crash-exec
     std::filesystem::path told;    // the user's
   };
-  CrashExec(boost::asio::io_context& loop, std::string server, Programs programs);
+  // A program that still runs after `limit` is killed.
+  CrashExec(boost::asio::io_context& loop, std::string server, Programs programs,
+            std::chrono::milliseconds limit = std::chrono::minutes{1});
   ~CrashExec();  // ends the program that still runs
   CrashExec(const CrashExec&) = delete;
   CrashExec& operator=(const CrashExec&) = delete;
@@ -40,6 +43,7 @@ class CrashExec {
   boost::asio::io_context& loop_;
   const std::string server_;
   const Programs programs_;
+  const std::chrono::milliseconds limit_;
   std::unique_ptr<Child> child_;
   boost::asio::steady_timer timer_;
   std::uint64_t skipped_ = 0;  // since the one that runs was started

@@ -27,8 +27,7 @@ void go_down(Lifecycle& life, DownReason reason) {
 // OTP's supervisor that isn't told to shut itself down lives on when a child has ended: the keeper
 // stays, as long as it can.
 bool keeps_keeper(const Lifecycle& life) {
-  return life.goal == Goal::kDown && life.down_reason == DownReason::kEnded &&
-         life.policy.supervisor.auto_shutdown == config::AutoShutdown::kNever;
+  return life.goal == Goal::kDown && life.down_reason == DownReason::kEnded;
 }
 
 // All the deaths that were too many came with nothing handled in between.
@@ -36,19 +35,26 @@ bool is_in_crash_loop(const Lifecycle& life) {
   return life.fruitless > life.policy.supervisor.max_restarts;
 }
 
-void count_restart(Lifecycle& life, std::size_t child, Instant now) {
-  if (!is_wanted(life) && !keeps_keeper(life)) return;
-  const Supervisor::Decision decision = life.supervisor.restart(child, now);
-  if (decision.what == Supervisor::Decision::What::kGiveUp && child == kWorkerChild &&
-      is_in_crash_loop(life) && life.policy.may_begin_anew &&
+bool has_supervisor(const Lifecycle& life) { return is_wanted(life) || keeps_keeper(life); }
+
+void give_up(Lifecycle& life, std::size_t child) {
+  if (child == kWorkerChild && is_in_crash_loop(life) && life.policy.may_begin_anew &&
       !std::exchange(life.began_anew, true)) {
     life.begins_anew = true;
     life.recovered = false;
     return life.supervisor.forget_restarts();
   }
-  if (decision.what == Supervisor::Decision::What::kGiveUp) {
-    if (keeps_keeper(life)) life.down_reason = DownReason::kIntensity;
-    return go_down(life, DownReason::kIntensity);
+  if (keeps_keeper(life)) life.down_reason = DownReason::kIntensity;
+  go_down(life, DownReason::kIntensity);
+}
+
+// What the supervisor says of this child's end; the child itself is restarted by advance().
+void follow(Lifecycle& life, std::size_t child, const Supervisor::Decision& decision) {
+  switch (decision.what) {
+    case Supervisor::Decision::What::kLetBe: return go_down(life, DownReason::kEnded);
+    case Supervisor::Decision::What::kShutDown: return go_down(life, DownReason::kShutDown);
+    case Supervisor::Decision::What::kGiveUp: return give_up(life, child);
+    case Supervisor::Decision::What::kRestart: break;
   }
   if (child == kKeeperChild && decision.last > kWorkerChild && life.worker != WorkerStage::kNone)
     life.renews_worker = true;
@@ -217,8 +223,7 @@ void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& a
   life.renews_worker = false;
   if (life.ordered_end) return;
   const Exit exit = event.normal ? Exit::kNormal : Exit::kCrash;
-  if (!wants_restart(life.policy.restart, exit)) return go_down(life, DownReason::kEnded);
-  count_restart(life, kWorkerChild, now);
+  follow(life, kWorkerChild, life.supervisor.exited(kWorkerChild, exit, now));
   if (life.goal != Goal::kRun || !life.policy.asks) return;
   life.goal = Goal::kHold;
   life.announced = false;
@@ -229,7 +234,8 @@ void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& a
 void on_keeper_died(Lifecycle& life, Instant now) {
   life.keeper = KeeperStage::kNone;
   life.renews_keeper = false;
-  if (!std::exchange(life.ending_keeper, false)) count_restart(life, kKeeperChild, now);
+  if (std::exchange(life.ending_keeper, false) || !has_supervisor(life)) return;
+  follow(life, kKeeperChild, life.supervisor.exited(kKeeperChild, Exit::kCrash, now));
 }
 
 void on_keeper_failed(Lifecycle& life) {
@@ -317,11 +323,14 @@ void on_launch_failed(Lifecycle& life, EventType what, Instant now, Actions& act
     life.recovered = false;
     life.owes_recovery = true;
   }
-  if (of_new_code && life.goal == Goal::kRun)
+  if (of_new_code && life.goal == Goal::kRun) {
     end_upgrade(life, Action::kUpgradeUndone, actions);
-  else
-    count_restart(life, what == EventType::kKeeperLaunchFailed ? kKeeperChild : kWorkerChild, now);
-  if (is_wanted(life) || keeps_keeper(life)) {
+  } else if (has_supervisor(life)) {
+    const std::size_t child =
+        what == EventType::kKeeperLaunchFailed ? kKeeperChild : kWorkerChild;
+    follow(life, child, life.supervisor.restart(child, now));
+  }
+  if (has_supervisor(life)) {
     life.pausing = true;
     actions.push_back(Action::kWaitForRetry);
   }

@@ -112,6 +112,7 @@ enum class DownReason {
   kRefused,
   kKeeperFailed,
   kEnded,         // its worker ended, and its restart type says that this was it
+  kShutDown,      // the same, and by its auto_shutdown its keeper ends too
   kTerminated,    // by an order
   kGroupEnded,
 };

@@ -70,6 +70,12 @@ class Rings {
   // Gives the worker the room before `head`, the end of a record.
   void free_outbox(std::uint64_t head);
 
+  // Replies that drain() would find. As the worker says, and only that.
+  [[nodiscard]] bool has_replies() const {
+    return segment_.control().replies.tail.load(std::memory_order_acquire) != reply_head_;
+  }
+  // Until arm() the bell is not rung for replies and outgoing messages.
+  void disarm() { segment_.control().replies.armed.store(0, std::memory_order_relaxed); }
   // Have the bell rung at the next reply or outgoing message. False if there is a reply already, or
   // a message since look_at_outbox().
   [[nodiscard]] bool arm();

@@ -52,7 +52,7 @@ Result<std::unique_ptr<Server>> Runtime::make_server(const config::ServerSection
   auto library = config::find_behaviour(section, programs_.behaviours);
   if (!library) return library.error();
   return std::make_unique<Server>(loop_, programs_, config_.daemon.instance, section,
-                                  *std::move(library), servers_, supervision);
+                                  *std::move(library), servers_, lookout_, supervision);
 }
 
 Result<Tree::End> Runtime::run() {
@@ -69,7 +69,10 @@ Result<Tree::End> Runtime::run() {
   watch_signals();
   tree_.when_ended([this](Tree::End how) { end(how); });
   tree_.start([this] { serve(); });
-  loop_.run();
+  while (!loop_.stopped()) {
+    const bool may_sleep = lookout_.is_idle() || (loop_.poll() == 0 && !lookout_.look());
+    if (may_sleep) loop_.run_one();
+  }
   return how_;
 }
 

@@ -46,6 +46,7 @@ class Runtime {
   boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer grace_{loop_};
   Subscriptions subscriptions_;
+  Lookout lookout_;
   Servers servers_{subscriptions_};
   SupervisionTree tree_{loop_, servers_,
                         [this](const config::ServerSection& section, Supervision& supervision) {

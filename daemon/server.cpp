@@ -1,13 +1,14 @@
 #include "daemon/server.hpp"
 
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 
 #include <csignal>
 
 #include "common/check.hpp"
+#include "common/clock.hpp"
 #include "common/segment/judgement.hpp"
-#include "daemon/instant.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -23,12 +24,18 @@ int make_bell() {
   return fd;
 }
 
+int usable_processors() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
 }  // namespace
 
 Server::Server(asio::io_context& loop, const Programs& programs, std::string instance,
                config::ServerSection section, std::filesystem::path library, Exchange& exchange,
-               Supervision& supervision)
-    : loop_(loop),
+               Lookout& lookout, Supervision& supervision)
+    : Awaited(on_processors(section.busy_poll, usable_processors())),
+      loop_(loop),
       programs_(programs),
       instance_(std::move(instance)),
       section_(std::move(section)),
@@ -50,6 +57,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       watchdog_timer_(loop),
       call_timer_(loop),
       exchange_(exchange),
+      lookout_(lookout),
       standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }),
@@ -202,7 +210,8 @@ void Server::announce_down() {
     standbys_.end_all();
     return standbys_.when_gone([this] { tell_stopped(); });
   }
-  if (life_.down_reason != DownReason::kEnded) return supervision_.on_down(*this);
+  if (life_.down_reason != DownReason::kEnded && life_.down_reason != DownReason::kShutDown)
+    return supervision_.on_down(*this);
   supervision_.on_ended(*this, ended_normally_ ? Exit::kNormal : Exit::kCrash);
 }
 
@@ -232,6 +241,7 @@ std::string Server::down_text() const {
     case DownReason::kRefused:
     case DownReason::kKeeperFailed: return text + failure_;
     case DownReason::kEnded:
+    case DownReason::kShutDown:
       return text + "its worker has ended and is not to be restarted; its state is kept" +
              start_it;
     case DownReason::kTerminated: return text + "it was stopped; its state is kept" + start_it;

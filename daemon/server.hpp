@@ -28,6 +28,7 @@
 #include "daemon/debug.hpp"
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
+#include "daemon/lookout.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
 #include "daemon/standbys.hpp"
@@ -70,11 +71,11 @@ class Supervision {
 
 enum class StopReason { kDaemonEnds, kTerminated, kGroupEnded };
 
-class Server : public Receiver {
+class Server : public Receiver, private Awaited {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
          config::ServerSection section, std::filesystem::path library, Exchange& exchange,
-         Supervision& supervision);
+         Lookout& lookout, Supervision& supervision);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -229,10 +230,17 @@ class Server : public Receiver {
 
   void watch_bell();
   void on_bell();
+  // Awaited
+  [[nodiscard]] bool awaits_replies() const override;
+  [[nodiscard]] bool has_replies() const override;
+  void take_replies() override;
+  void bell_on() override { drain(); }
+  void bell_off() override;
   Rings::Push push(const Message& message);
   void drain();
   Rings::Drain drain_batch();
   void drain_to_the_end();
+  void on_damaged_replies();
   void on_damaged_outbox();
   void deliver(std::uint64_t request, std::string_view value);
   void offer_room();
@@ -273,6 +281,7 @@ class Server : public Receiver {
   Instant call_timer_at_ = Instant::max();
 
   Exchange& exchange_;
+  Lookout& lookout_;
   std::optional<Rings> rings_;
   std::shared_ptr<Courier> courier_;  // with the rings
   Calls calls_;

@@ -37,6 +37,7 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
   if (!accepts_messages()) return Sent::kDown;
   const bool wants_reply = target.sink != nullptr;
   message.request = wants_reply ? last_request_ + 1 : 0;
+  if (wants_reply && life_.worker == WorkerStage::kReady) lookout_.expect(*this);
   target.is_system = message.type == segment::MessageType::kGetState;
   switch (push(message)) {
     case Rings::Push::kTooBig: return Sent::kTooBig;
@@ -123,6 +124,23 @@ void Server::on_bell() {
   drain();
 }
 
+bool Server::awaits_replies() const { return calls_.size() != 0; }
+
+bool Server::has_replies() const { return rings_ && rings_->has_replies(); }
+
+void Server::take_replies() {
+  switch (drain_batch()) {
+    case Rings::Drain::kEmpty: break;
+    case Rings::Drain::kMore: return drain();
+    case Rings::Drain::kDamaged: return on_damaged_replies();
+  }
+  if (!waiting_for_room_.empty()) offer_room();
+}
+
+void Server::bell_off() {
+  if (rings_) rings_->disarm();
+}
+
 Rings::Drain Server::drain_batch() {
   const auto result = rings_->drain(
       kDrainBatch,
@@ -152,13 +170,17 @@ void Server::drain() {
       break;
     }
     if (result == Rings::Drain::kDamaged) {
-      spdlog::error("server {}: its worker overwrote the replies; killing it", name());
-      happen({EventType::kWorkerMisbehaved});
+      on_damaged_replies();
       break;
     }
     if (rings_->arm()) break;
   }
   if (!waiting_for_room_.empty()) offer_room();
+}
+
+void Server::on_damaged_replies() {
+  spdlog::error("server {}: its worker overwrote the replies; killing it", name());
+  happen({EventType::kWorkerMisbehaved});
 }
 
 void Server::on_damaged_outbox() {
@@ -167,6 +189,7 @@ void Server::on_damaged_outbox() {
 }
 
 void Server::deliver(std::uint64_t request, std::string_view value) {
+  note_reply();
   auto target = calls_.take(request);
   if (!target) return;  // timed out, or a reply to nothing we asked
   // Copied before it is checked: the worker may still write there.

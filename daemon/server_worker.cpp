@@ -3,9 +3,9 @@
 #include <sys/socket.h>
 
 #include <csignal>
-#include <cstring>
 #include <fstream>
 
+#include "common/pass_fd.hpp"
 #include "common/segment/judgement.hpp"
 #include "daemon/server.hpp"
 #include "daemon/worker_process.hpp"
@@ -43,6 +43,9 @@ LaunchSpec Server::worker_spec() {
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
+  const BusyPollLimits& poll = poll_limits();
+  spec.arguments.push_back("--busy-poll=" + std::to_string(poll.ns));
+  if (!poll.adapts) spec.arguments.emplace_back("--always-poll");
   if (section_.core_dump == config::CoreDump::kWithState)
     spec.arguments.emplace_back("--core-dump-with-state");
   if (section_.state.named) spec.arguments.emplace_back("--named");
@@ -93,20 +96,9 @@ void Server::show_worker_to_keeper() {
   if (!worker_ || !control_.is_open()) return;
   launch::ToKeeper request{};
   request.request = launch::Request::kWorker;
-  iovec bytes{&request, sizeof request};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = rights;
-  message.msg_controllen = sizeof rights;
-  cmsghdr* head = CMSG_FIRSTHDR(&message);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof(int));
-  const int pidfd = worker_->pidfd();
-  std::memcpy(CMSG_DATA(head), &pidfd, sizeof pidfd);
-  ::sendmsg(control_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  [[maybe_unused]] const ssize_t sent =
+      send_with_fd(control_.native_handle(), &request, sizeof request, worker_->pidfd(),
+                   MSG_DONTWAIT);
 }
 
 // --- The watchdog --------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "common/clock.hpp"
 #include "common/segment/death.hpp"
-#include "daemon/instant.hpp"
 #include "daemon/oom.hpp"
 #include "daemon/server.hpp"
 

@@ -63,11 +63,7 @@ class Supervisor {
   void erase(std::size_t index) {
     children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(index));
   }
-  [[nodiscard]] std::size_t size() const { return children_.size(); }
   void set_alive(std::size_t index, bool alive) { children_[index].alive = alive; }
-  [[nodiscard]] const ChildPolicy& child(std::size_t index) const {
-    return children_[index].policy;
-  }
 
   struct Decision {
     enum class What {

@@ -11,13 +11,13 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <thread>
 
 #include "common/limits.hpp"
 #include "common/orphan.hpp"
+#include "common/pass_fd.hpp"
 #include "common/segment/recovery.hpp"
 
 namespace peeper::keeper {
@@ -58,23 +58,8 @@ constexpr auto kOwnGrace = 2 * limits::kOrphanGrace;
 std::optional<launch::ToKeeper> receive(int control, UniqueFd& passed) {
   while (true) {
     launch::ToKeeper request{};
-    iovec bytes{&request, sizeof request};
-    alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = rights;
-    message.msg_controllen = sizeof rights;
-    const ssize_t got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = receive_with_fd(control, &request, sizeof request, passed);
     if (got <= 0) return std::nullopt;
-    passed.reset();
-    const cmsghdr* head = CMSG_FIRSTHDR(&message);
-    if (head != nullptr && head->cmsg_type == SCM_RIGHTS) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(head), sizeof fd);
-      passed.reset(fd);
-    }
     if (got == sizeof request) return request;
   }
 }

@@ -42,6 +42,10 @@ Options parse_or_exit(int argc, char** argv) {
       ->excludes(incarnation);
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
   app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
+  app.add_option("--busy-poll", options.runtime.busy_poll.ns,
+                 "How long to look for a message before sleeping, in ns");
+  bool always_polls = false;
+  app.add_flag("--always-poll", always_polls, "... also where that was of no use before");
   std::int64_t hibernate_after_ms = -1;
   app.add_option("--hibernate-after", hibernate_after_ms, "Milliseconds without a message");
   app.add_flag("--upgrade", options.runtime.upgrade, "A former State may be changed");
@@ -60,6 +64,7 @@ Options parse_or_exit(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  options.runtime.busy_poll.adapts = !always_polls;
   if (dumps_state) options.core_dump = segment::CoreDump::kWithState;
   if (hibernate_after_ms >= 0)
     options.runtime.hibernate_after = std::chrono::milliseconds{hibernate_after_ms};

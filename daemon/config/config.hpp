@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/busy_poll.hpp"
 #include "common/limits.hpp"
 #include "daemon/config/process.hpp"
 
@@ -126,6 +127,11 @@ struct GroupSection {
   bool operator==(const GroupSection&) const = default;
 };
 
+// busy_poll = "auto". Five times what waking a process takes: a client that asks for one thing after
+// the other is back sooner.
+inline constexpr BusyPollLimits kAutoBusyPoll{.ns = 50'000, .adapts = true};
+inline constexpr std::uint64_t kMostBusyPollNs = 10'000'000;
+
 // [[server]]
 struct ServerSection {
   std::string name;
@@ -166,6 +172,7 @@ struct ServerSection {
   std::uint32_t dedupe_window = 10'000;  // tokens of safe retries that are kept; 0: none
   std::size_t mailbox_bytes = 4 * limits::MiB;                       // whole pages
   Overflow overflow = Overflow::kBlock;
+  BusyPollLimits busy_poll = kAutoBusyPoll;  // of the worker and of the daemon
   CoreDump core_dump = CoreDump::kWithoutState;
   std::vector<std::string> listener{"log"};
   std::vector<DebugOption> debug;

@@ -145,6 +145,18 @@ Result<std::optional<milliseconds>> parse_watchdog(std::string_view text) {
   return std::optional<milliseconds>{*duration};
 }
 
+Result<BusyPollLimits> parse_busy_poll(std::string_view text) {
+  if (text == "auto") return kAutoBusyPoll;
+  if (text == "off") return BusyPollLimits{.ns = 0, .adapts = false};
+  constexpr std::string_view kWhat =
+      "\"auto\", \"off\", or a time from \"1us\" to \"10ms\"";
+  const auto [digits, unit] = take_apart(text);
+  const bool is_time = !digits.empty() && (unit == "us" || unit == "ms");
+  const auto ns = is_time ? multiply(digits, unit == "us" ? 1'000 : 1'000'000) : std::nullopt;
+  if (!ns || *ns == 0 || *ns > kMostBusyPollNs) return expected(kWhat, text);
+  return BusyPollLimits{.ns = *ns, .adapts = false};
+}
+
 Result<Shutdown> parse_shutdown(std::string_view text) {
   if (text == "infinity") return Shutdown{Shutdown::Kind::kInfinity, milliseconds{0}};
   if (text == "brutal_kill") return Shutdown{Shutdown::Kind::kBrutalKill, milliseconds{0}};

@@ -26,6 +26,8 @@ namespace peeper::config {
     std::string_view text);
 // A duration that isn't zero, "infinity" or "brutal_kill".
 [[nodiscard]] Result<Shutdown> parse_shutdown(std::string_view text);
+// "auto", "off", or a time in "us" or "ms".
+[[nodiscard]] Result<BusyPollLimits> parse_busy_poll(std::string_view text);
 // "1s..5m", "5s" for the same each time, or "never".
 [[nodiscard]] Result<RetryDelay> parse_retry_delay(std::string_view text);
 

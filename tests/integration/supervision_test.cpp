@@ -92,7 +92,7 @@ TEST_CASE("one_for_all over all servers: each crash restarts all, in order") {
 TEST_CASE("a sibling that doesn't end, or is killed while it ends, holds nobody up for ever") {
   Instance peeperd{group("g", "strategy = \"one_for_all\"\nmax_restarts = 9\n") +
                    counter_config("a", in_group("g")) +
-                   counter_config("b", in_group("g") + "shutdown = \"300ms\"\n")};
+                   counter_config("b", in_group("g") + "shutdown = \"1s\"\n")};
   peeperd.start();
   Talk talk = peeperd.talk();
   Talk other = peeperd.talk();
@@ -107,9 +107,11 @@ TEST_CASE("a sibling that doesn't end, or is killed while it ends, holds nobody 
 
   // Its keeper dies meanwhile, and so does it.
   const int second = peeperd.worker("b");
-  CHECK(::kill(second, SIGSTOP) == 0);
+  other.send({"CALL", "b", "hang", "600000"});
+  peeperd.await_message("b");
   CHECK(talk({"CALL", "a", "segv"}).starts_with("-CRASHED a"));
   peeperd.kill("b", {true, true, false});
+  CHECK(other.receive() == "-CRASHED b: SIGKILL in 'hang'");
   await_other_worker(peeperd, "b", second);
   CHECK(talk({"CALL", "b", "inc"}) == "1");
   CHECK(talk({"CALL", "a", "inc"}) == "2");

@@ -103,6 +103,7 @@ TEST_CASE("a server needs only its name and behaviour") {
   CHECK(server.dedupe_window == 10'000);
   CHECK(server.mailbox_bytes == 4 * limits::MiB);
   CHECK(server.overflow == Overflow::kBlock);
+  CHECK(server.busy_poll == BusyPollLimits{.ns = 50'000, .adapts = true});
   CHECK(server.core_dump == CoreDump::kWithoutState);
   CHECK(server.listener == std::vector<std::string>{"log"});
   CHECK(server.debug.empty());
@@ -149,6 +150,9 @@ TEST_CASE("every key of a server is read") {
   CHECK(good_server("init_timeout = \"500ms\"").init_timeout == 500ms);
   CHECK(good_server("hibernate_after = \"1m\"").hibernate_after == 1min);
   CHECK(good_server("hibernate_after = \"0s\"").hibernate_after == 0ms);
+  CHECK(good_server("busy_poll = \"off\"").busy_poll.ns == 0);
+  CHECK(good_server("busy_poll = \"80us\"").busy_poll ==
+        BusyPollLimits{.ns = 80'000, .adapts = false});
   CHECK(good_server("dedupe_window = 0").dedupe_window == 0);
   CHECK(good_server("dedupe_window = 1000000").dedupe_window == 1'000'000);
   CHECK(good_server("mailbox = 131072").mailbox_bytes == 128 * limits::KiB);

@@ -36,6 +36,19 @@ TEST_CASE("a duration is a whole number with its unit") {
   CHECK(mentions(parse_duration("5").error().what, "write \"5s\""));
 }
 
+TEST_CASE("a busy poll is auto, off, or a short time") {
+  CHECK(*parse_busy_poll("auto") == kAutoBusyPoll);
+  CHECK(parse_busy_poll("off")->ns == 0);
+  CHECK(parse_busy_poll("1us")->ns == 1'000);
+  CHECK(parse_busy_poll("10ms")->ns == kMostBusyPollNs);
+  CHECK(!parse_busy_poll("10ms")->adapts);
+  for (const char* text : {"", "on", "0us", "11ms", "10001us", "50", "us", "1s", "5 us", "-1us",
+                           "99999999999999999999us"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_busy_poll(text).has_value());
+  }
+}
+
 TEST_CASE("each key of a duration has its own words beside it") {
   CHECK(*parse_timeout("5s") == 5s);
   CHECK_FALSE(parse_timeout("infinity")->has_value());

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "common/check.hpp"
+#include "common/clock.hpp"
 #include "common/resp/writer.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/futex.hpp"
 #include "worker/runtime/backtrace.hpp"
-#include "worker/runtime/clock.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/stop_signals.hpp"
 
@@ -23,6 +23,8 @@ using segment::Channel;
 // So long after the last message hot pages are protected. Doing so at each sleep, and undoing it,
 // would make the calls of a client that waits for each a sixth slower.
 constexpr std::uint64_t kRestAfterNs = 1'000'000;
+// In one go, from clients that each wait for their reply.
+constexpr std::uint32_t kFewMessages = 2;
 
 }  // namespace
 
@@ -35,7 +37,8 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       transaction_(segment),
       guard_(segment, transaction_.journal(), options.break_even),
       heap_(segment, guard_),
-      services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window) {
+      services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window),
+      busy_poll_(options.busy_poll) {
   control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   control_.mailbox.suspended.store(0, std::memory_order_relaxed);  // what the last one did
   guard_heap(guard_);
@@ -58,6 +61,7 @@ int Runtime::run() {
     } else {
       PEEPER_CHECK(found.status == found.kRecord, "the mailbox was overwritten");
       handle(found);
+      ++handled_;
     }
   }
   // What else there is to do, terminate too, would be another message.
@@ -126,6 +130,12 @@ void Runtime::wait_for_message(std::uint64_t head) {
 void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);
+  if (std::exchange(handled_, 0) > kFewMessages) busy_poll_.was_crowded();
+  if (const std::uint64_t limit = std::min(busy_poll_.begin(), most_ns); limit != 0) {
+    if (look_for_mail(tail, seen, limit)) return;
+    busy_poll_.looked_in_vain();
+  }
+  const std::uint64_t begin = now_ns();
   ends.sleeping.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (ends.tail.load(std::memory_order_relaxed) == tail && !is_to_stop() &&
@@ -133,6 +143,21 @@ void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
     segment::futex_wait(ends.bell, seen,
                         std::chrono::nanoseconds{static_cast<std::int64_t>(most_ns)});
   ends.sleeping.store(0, std::memory_order_relaxed);
+  busy_poll_.slept(now_ns() - begin);
+}
+
+// False: there is none, and the bell was not rung.
+bool Runtime::look_for_mail(std::uint64_t tail, std::uint32_t bell, std::uint64_t most_ns) {
+  const segment::MailboxEnds& ends = control_.mailbox;
+  const std::uint64_t begin = now_ns();
+  for (;; pause_looking()) {
+    if (ends.tail.load(std::memory_order_acquire) != tail) {
+      busy_poll_.found();
+      return true;
+    }
+    if (ends.bell.load(std::memory_order_acquire) != bell || is_to_stop()) return true;
+    if (now_ns() - begin > most_ns) return false;
+  }
 }
 
 // What private memory the callbacks let go of goes back to the system. The state is in the segment.

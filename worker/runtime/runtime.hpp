@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "common/busy_poll.hpp"
 #include "common/segment/segment.hpp"
 #include "common/segment/transaction.hpp"
 #include "peeper/abi.hpp"
@@ -37,6 +38,7 @@ struct RuntimeOptions {
   std::size_t dedupe_window = 10'000;                       // tokens
   std::optional<std::chrono::milliseconds> hibernate_after;  // none: never
   std::uint32_t break_even = kNeverHot;  // see measure_break_even()
+  BusyPollLimits busy_poll;  // for messages, before sleeping
   pid_t daemon = 0;      // whose death is noticed
   bool upgrade = false;  // a former State may be changed into the behaviour's
 };
@@ -87,6 +89,7 @@ class Runtime {
   bool run_kept(std::uint64_t head);
   void wait_for_message(std::uint64_t head);
   void sleep(std::uint64_t tail, std::uint64_t most_ns);
+  bool look_for_mail(std::uint64_t tail, std::uint32_t bell, std::uint64_t most_ns);
   [[nodiscard]] std::uint64_t next_due(std::uint64_t head) const;
   void hibernate();
   void terminate();
@@ -163,6 +166,8 @@ class Runtime {
 
   bool has_started_ = false;       // handle_start ran
   bool stops_ = false;             // a callback said so
+  BusyPoll busy_poll_;
+  std::uint32_t handled_ = 0;       // messages, since the last wait
   bool hibernates_ = false;        // before the next wait
   bool hibernated_ = false;        // since anything ran
   bool timer_had_its_turn_ = false;

@@ -4,10 +4,10 @@
 #include <stdexcept>
 
 #include "common/check.hpp"
+#include "common/clock.hpp"
 #include "common/resp/writer.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/message.hpp"
-#include "worker/runtime/clock.hpp"
 #include "worker/runtime/runtime.hpp"
 
 namespace peeper::worker {

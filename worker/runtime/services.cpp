@@ -8,8 +8,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "common/clock.hpp"
 #include "common/segment/futex.hpp"
-#include "worker/runtime/clock.hpp"
 
 namespace peeper::worker {
 namespace {

@@ -8,8 +8,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-#include <cstring>
+#include <utility>
 
+#include "common/pass_fd.hpp"
 #include "require.hpp"
 
 namespace peeper::test {
@@ -18,17 +19,8 @@ namespace {
 UniqueFd take_descriptor(int door) {
   const UniqueFd peer{::accept4(door, nullptr, nullptr, SOCK_CLOEXEC)};
   char byte = 0;
-  iovec bytes{&byte, 1};
-  alignas(cmsghdr) char rights[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = rights;
-  message.msg_controllen = sizeof rights;
-  int fd = -1;
-  if (::recvmsg(peer.get(), &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message) != nullptr)
-    std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-  return UniqueFd{fd};
+  UniqueFd fd;
+  return receive_with_fd(peer.get(), &byte, 1, fd) == 1 ? std::move(fd) : UniqueFd{};
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-// The worker's clock: CLOCK_MONOTONIC in ns, the same in all processes of one boot.
+// Time in ns as processes share it: of CLOCK_MONOTONIC, the same in all of one boot.
 #pragma once
 
 #include <cstdint>
 #include <ctime>
 
-namespace peeper::worker {
+namespace peeper {
 
 inline std::uint64_t now_ns() {
   timespec now{};
@@ -27,4 +27,4 @@ inline std::uint64_t ns_from_now(std::uint64_t ns) {
   return ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
 }
 
-}  // namespace peeper::worker
+}  // namespace peeper
