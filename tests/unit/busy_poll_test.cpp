@@ -132,8 +132,8 @@ TEST_CASE("lookout: from the call to its reply the bell is off, and on again aft
 TEST_CASE("lookout: what doesn't come in time is left to the bell") {
   Lookout lookout;
   FakeServer server;
-  lookout.expect(server);
   const auto begin = std::chrono::steady_clock::now();
+  lookout.expect(server);
   CHECK(!finds(lookout, server));
   CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::microseconds{200});
   CHECK(server.bell);
