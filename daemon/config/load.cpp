@@ -153,7 +153,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_size("mailbox", {limits::kLeastMailboxBytes, limits::kMostMailboxBytes},
                     server.mailbox_bytes);
   section.read_word("overflow", server.overflow);
-  section.read_duration("busy_poll", parse_busy_poll, server.busy_poll);
+  section.read_text("busy_poll", parse_busy_poll, server.busy_poll);
   section.read_word("core_dump", server.core_dump);
   read_listeners(section, server.listener);
   section.read_words("debug", server.debug);
