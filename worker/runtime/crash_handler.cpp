@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <iterator>
 #include <span>
 
@@ -125,7 +126,10 @@ void let_the_next_begin(End end) {
   own_segment->release_claim();
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(own_bell, &one, sizeof one);
-  // Nobody waits for the rest of this process; the next worker's start comes first.
+  // Nobody waits for the rest of this process, and the daemon that was just woken stands behind it on
+  // the same processor: it would wait until all is torn down. So they go first.
+  constexpr timespec kGoFirst{0, 2'000'000};
+  ::nanosleep(&kGoFirst, nullptr);
   ::setpriority(PRIO_PROCESS, 0, 19);
 }
 
