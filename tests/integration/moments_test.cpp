@@ -38,21 +38,23 @@ std::string config(int version) {
          std::to_string(1 + version % 100) + "\n";
 }
 
+enum class Count { kSure, kUnsure };  // whether a message in flight was applied
+
 class Moment {
  public:
   Moment() : peeperd(config(0)) { peeperd.start(); }
 
   // Everybody is there, and nobody waits.
-  void bring_up(bool unsure = false) {
+  void bring_up(Count count = Count::kSure) {
     if (!runs_) peeperd.start();
     runs_ = true;
     peeperd.await([&] { return fact("standby") != 0; });
-    check_count(unsure);
+    check_count(count);
   }
-  // The next call is answered with the next number, or one more if `unsure`.
-  void check_count(bool unsure) {
+  // The next call is answered with the next number, or one more if that is not sure.
+  void check_count(Count count) {
     const std::string answer = peeperd.talk()({"CALL", "gated", "next"});
-    if (unsure && answer == std::to_string(count_ + 2)) ++count_;
+    if (count == Count::kUnsure && answer == std::to_string(count_ + 2)) ++count_;
     CHECK(answer == std::to_string(++count_));
   }
   void note_applied() { ++count_; }
@@ -110,83 +112,68 @@ class Moment {
   std::optional<Watch> standby_;
 };
 
-}  // namespace
-
-TEST_CASE("moments: each combination of processes dies while the server is idle") {
+// `die(moment, who)` brings the server to the moment and kills `who`, of those that were looked at.
+template <class Die>
+void kill_each_combination(Die die) {
   Moment moment;
   for (unsigned who = 1; who <= kAll; ++who) {
     const std::string killed = text_of_set(who);
     CAPTURE(killed);
     moment.bring_up();
     moment.look();
-    moment.kill(who);
-    moment.bring_up();
+    moment.bring_up(die(moment, who));
   }
   moment.peeperd.stop();
 }
 
+}  // namespace
+
+TEST_CASE("moments: each combination of processes dies while the server is idle") {
+  kill_each_combination([](Moment& moment, unsigned who) {
+    moment.kill(who);
+    return Count::kSure;
+  });
+}
+
 TEST_CASE("moments: each combination of processes dies while a worker starts") {
-  Moment moment;
-  for (unsigned who = 1; who <= kAll; ++who) {
-    const std::string killed = text_of_set(who);
-    CAPTURE(killed);
-    moment.bring_up();
+  kill_each_combination([](Moment& moment, unsigned who) {
     moment.close_gate();
-    moment.look();
     moment.kill(kWorker);
     moment.await_somebody_at_gate();
     moment.look();
     moment.kill(who);
     moment.open_gate();
-    moment.bring_up();
-  }
-  moment.peeperd.stop();
+    return Count::kSure;
+  });
 }
 
 TEST_CASE("moments: each combination of processes dies while a message is handled") {
-  Moment moment;
-  for (unsigned who = 1; who <= kAll; ++who) {
-    const std::string killed = text_of_set(who);
-    CAPTURE(killed);
-    moment.bring_up();
-    moment.look();
+  kill_each_combination([](Moment& moment, unsigned who) {
     moment.close_gate();
     CHECK(moment.peeperd.talk()({"CAST", "gated", "wait"}) == "OK");
     moment.await_somebody_at_gate();
     moment.kill(who);
     moment.open_gate();
-    const bool unsure = (who & (kWorker | kDaemon)) != 0;
-    if (!unsure) moment.note_applied();
-    moment.bring_up(unsure);
-  }
-  moment.peeperd.stop();
+    if ((who & (kWorker | kDaemon)) != 0) return Count::kUnsure;
+    moment.note_applied();
+    return Count::kSure;
+  });
 }
 
 TEST_CASE("moments: each combination of processes dies while the keeper recovers") {
-  Moment moment;
-  for (unsigned who = 1; who <= kAll; ++who) {
-    const std::string killed = text_of_set(who);
-    CAPTURE(killed);
-    moment.bring_up();
-    moment.look();
+  kill_each_combination([](Moment& moment, unsigned who) {
     moment.keeper()->kill(SIGSTOP);
     moment.worker()->kill(SIGKILL);
     moment.peeperd.await(
         [&] { return moment.peeperd.text_fact("gated", "state") == "recovering"; });
     moment.kill(who & ~kWorker);
     moment.keeper()->kill(SIGCONT);
-    moment.bring_up();
-  }
-  moment.peeperd.stop();
+    return Count::kSure;
+  });
 }
 
 TEST_CASE("moments: each combination of processes dies while peeperd stops") {
-  Moment moment;
-  for (unsigned who = 1; who <= kAll; ++who) {
-    const std::string killed = text_of_set(who);
-    CAPTURE(killed);
-    moment.bring_up();
-    moment.look();
+  kill_each_combination([](Moment& moment, unsigned who) {
     moment.close_gate();
     moment.peeperd.daemon().signal(SIGTERM);
     moment.await_somebody_at_gate();
@@ -198,18 +185,12 @@ TEST_CASE("moments: each combination of processes dies while peeperd stops") {
       CHECK(*status == 0);
       moment.note_end();
     }
-    moment.bring_up();
-  }
-  moment.peeperd.stop();
+    return Count::kSure;
+  });
 }
 
 TEST_CASE("moments: each combination of processes dies while the configuration is read again") {
-  Moment moment;
-  for (unsigned who = 1; who <= kAll; ++who) {
-    const std::string killed = text_of_set(who);
-    CAPTURE(killed);
-    moment.bring_up();
-    moment.look();
+  kill_each_combination([](Moment& moment, unsigned who) {
     moment.close_gate();
     moment.change_config();
     Talk talk = moment.peeperd.talk();
@@ -218,7 +199,6 @@ TEST_CASE("moments: each combination of processes dies while the configuration i
     moment.kill(who);
     moment.open_gate();
     if (moment.runs()) CHECK(talk.receive() == "OK");
-    moment.bring_up();
-  }
-  moment.peeperd.stop();
+    return Count::kSure;
+  });
 }

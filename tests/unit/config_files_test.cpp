@@ -1,10 +1,7 @@
 // The parts that look at the file system: reading a configuration, finding behaviours, --check.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -12,35 +9,14 @@
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/options.hpp"
+#include "temporary_directory.hpp"
 
 namespace fs = std::filesystem;
 using namespace peeper;
 using namespace peeper::config;
+using peeper::test::TemporaryDirectory;
 
 namespace {
-
-// A private directory, removed with all that is in it.
-class Directory {
- public:
-  Directory() {
-    std::string path = (fs::temp_directory_path() / "peeper-config-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-    path_ = path;
-  }
-  ~Directory() { fs::remove_all(path_); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  fs::path write(const fs::path& name, std::string_view text) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 ServerSection server_of(std::string behaviour) {
   ServerSection server;
@@ -52,7 +28,7 @@ ServerSection server_of(std::string behaviour) {
 }  // namespace
 
 TEST_CASE("a behaviour's name is looked for on PEEPER_PATH then beside the file then with us") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const fs::path& at = directory.path();
   const std::string variable = ":" + (at / "one").string() + "::" + (at / "two").string() + ":";
   const SearchPath path = search_path(variable.c_str(), at / "conf/c.toml", at / "prefix/bin");
@@ -73,7 +49,7 @@ TEST_CASE("a behaviour's name is looked for on PEEPER_PATH then beside the file 
 }
 
 TEST_CASE("a behaviour with a slash is a path relative to the configuration file") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const fs::path file = directory.write("lib/counter.so", "");
   const SearchPath path = search_path(nullptr, directory.path() / "conf/c.toml", "/nowhere");
   CHECK(*find_behaviour(server_of("../lib/counter.so"), path) == file);
@@ -85,7 +61,7 @@ TEST_CASE("a behaviour with a slash is a path relative to the configuration file
 }
 
 TEST_CASE("a configuration that can't be read is a mistake without a line") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const Loaded missing = load(directory.path() / "none.toml");
   REQUIRE(missing.mistakes.size() == 1);
   CHECK(describe("none.toml", missing.mistakes[0]) ==
@@ -97,7 +73,7 @@ TEST_CASE("a configuration that can't be read is a mistake without a line") {
 }
 
 TEST_CASE("checking a configuration names the file and counts its servers") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   directory.write("counter.so", "");
   Options options;
   options.config_file = directory.write(
@@ -113,7 +89,7 @@ TEST_CASE("checking a configuration names the file and counts its servers") {
 }
 
 TEST_CASE("checking a configuration reports missing behaviours among the other mistakes") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   Options options;
   options.config_file = directory.write(
       "c.toml", "[[server]]\nname = \"a\"\nbehaviour = \"none\"\nstandby = \"x\"\n");

@@ -1,18 +1,17 @@
 // The program that is told of crashes: how long it may take.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "daemon/crash_exec.hpp"
+#include "temporary_directory.hpp"
 
 namespace fs = std::filesystem;
 using namespace peeper::daemon;
@@ -24,19 +23,13 @@ namespace {
 class Sleeper {
  public:
   Sleeper() {
-    std::string path = (fs::temp_directory_path() / "peeper-exec-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-    directory_ = path;
     std::ofstream{program()} << "#!/bin/sh\nsleep 1000 &\necho $$ $! >\"$1\".new\n"
                                 "mv \"$1\".new \"$1\"\nwait\n";
     fs::permissions(program(), fs::perms::owner_all);
   }
-  ~Sleeper() { fs::remove_all(directory_); }
-  Sleeper(const Sleeper&) = delete;
-  Sleeper& operator=(const Sleeper&) = delete;
 
-  [[nodiscard]] fs::path program() const { return directory_ / "sleeper"; }
-  [[nodiscard]] fs::path says() const { return directory_ / "pids"; }
+  [[nodiscard]] fs::path program() const { return directory_.path() / "sleeper"; }
+  [[nodiscard]] fs::path says() const { return directory_.path() / "pids"; }
   // False until it has said who it is.
   bool has_begun() {
     std::ifstream said{says()};
@@ -56,7 +49,7 @@ class Sleeper {
     return field.empty() || field == "Z";
   }
 
-  fs::path directory_;
+  const peeper::test::TemporaryDirectory directory_;
   int pid_ = 0;
   int child_ = 0;
 };

@@ -3,14 +3,15 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "daemon/lifecycle.hpp"
 #include "daemon/upgrade.hpp"
+#include "temporary_directory.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;
 using namespace std::chrono_literals;
+using peeper::test::TemporaryDirectory;
 
 namespace {
 
@@ -45,25 +46,6 @@ struct Server {
     REQUIRE(on(kEnded) == Do{Action::kAskRecovery});
     REQUIRE(on({kKeeperRecovered}) == Do{Action::kLaunchUpgraded});
   }
-};
-
-class Directory {
- public:
-  Directory() : path_(std::filesystem::temp_directory_path() / "peeper-upgrade-XXXXXX") {
-    std::string name = path_.string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  void write(const char* name, const std::string& bytes) const {
-    std::ofstream{path_ / name, std::ios::binary} << bytes;
-  }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace
@@ -211,7 +193,7 @@ TEST_CASE("a stop in the middle of a code change ends it, with terminate if it s
 }
 
 TEST_CASE("new code is looked for as a configuration's, and must be a shared object one can read") {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto path = config::search_path(nullptr, directory.path() / "peeperd.toml", "/nowhere/bin");
   directory.write("new.so", "\177ELF and more");
   directory.write("text.so", "#!/bin/sh\n");

@@ -22,6 +22,7 @@
 
 #include "common/resp/command_parser.hpp"
 #include "common/unique_fd.hpp"
+#include "temporary_directory.hpp"
 
 namespace peeper::test {
 
@@ -85,20 +86,6 @@ class Peer {
   std::string unread_;
   std::size_t may_read_ = SIZE_MAX;
   std::size_t may_write_ = SIZE_MAX;
-};
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "peeper-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
 };
 
 inline UniqueFd listen_at(const std::string& path, int queue = 8) {
