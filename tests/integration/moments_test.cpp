@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -44,11 +45,12 @@ class Moment {
  public:
   Moment() : peeperd(config(0)) { peeperd.start(); }
 
-  // Everybody is there, and nobody waits.
+  // Everybody is there, and nobody waits. A process that was killed stands in the daemon's facts
+  // until the daemon has noticed.
   void bring_up(Count count = Count::kSure) {
     if (!runs_) peeperd.start();
     runs_ = true;
-    peeperd.await([&] { return fact("standby") != 0; });
+    peeperd.await([&] { return fact("standby") != 0 && knows_of_deaths(); });
     check_count(count);
   }
   // The next call is answered with the next number, or one more if that is not sure.
@@ -73,14 +75,15 @@ class Moment {
     worker_.reset();
     keeper_.reset();
     standby_.reset();
+    killed_.clear();
     if (const int pid = fact("worker")) worker_.emplace(pid);
     if (const int pid = fact("keeper")) keeper_.emplace(pid);
     if (const int pid = fact("standby")) standby_.emplace(pid);
   }
   void kill(unsigned who) {
-    if ((who & kWorker) != 0 && worker_) worker_->kill(SIGKILL);
-    if ((who & kKeeper) != 0 && keeper_) keeper_->kill(SIGKILL);
-    if ((who & kStandby) != 0 && standby_) standby_->kill(SIGKILL);
+    if ((who & kWorker) != 0) kill(worker_);
+    if ((who & kKeeper) != 0) kill(keeper_);
+    if ((who & kStandby) != 0) kill(standby_);
     if ((who & kDaemon) == 0) return;
     peeperd.kill_daemon();
     runs_ = false;
@@ -101,6 +104,16 @@ class Moment {
   Instance peeperd;
 
  private:
+  void kill(const std::optional<Watch>& process) {
+    if (!process) return;
+    process->kill(SIGKILL);
+    killed_.push_back(process->pid());
+  }
+  bool knows_of_deaths() {
+    return std::ranges::none_of(killed_, [&](int pid) {
+      return pid == fact("worker") || pid == fact("keeper") || pid == fact("standby");
+    });
+  }
   std::filesystem::path gate() const { return peeperd.directory() / "gate"; }
   std::filesystem::path at_gate() const { return peeperd.directory() / "at_gate"; }
 
@@ -110,6 +123,7 @@ class Moment {
   std::optional<Watch> worker_;
   std::optional<Watch> keeper_;
   std::optional<Watch> standby_;
+  std::vector<int> killed_;  // since the processes were looked at last
 };
 
 // `die(moment, who)` brings the server to the moment and kills `who`, of those that were looked at.
