@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "common/segment/client_layout.hpp"
+
 namespace peeper::launch {
 
 // File descriptors a child finds open.
@@ -11,15 +13,23 @@ inline constexpr int kBellFd = 3;     // worker: the daemon's eventfd
 inline constexpr int kControlFd = 3;  // keeper: a SOCK_SEQPACKET socket to the daemon
 inline constexpr int kLeashFd = 4;    // worker: a pipe's end, never read (daemon/leash.hpp)
 inline constexpr int kLeashHoldFd = 4;  // keeper: its other end, held as long as it lives
-inline constexpr int kStandbyFd = 5;  // standby: a SOCK_SEQPACKET socket to the daemon
+inline constexpr int kLineFd = 5;     // worker, standby: a SOCK_SEQPACKET socket from the daemon
 
-// --- Daemon and standby --------------------------------------------------------------------------
-// The one packet there is, daemon to standby: from here on it is the worker. The end of the stream
-// instead: it isn't needed any more.
-struct Activate {
-  std::uint32_t incarnation;
+// --- Daemon to worker, one struct a packet -------------------------------------------------------
+// A standby waits for kActivate: from there on it is the worker. The end of the stream instead: it
+// isn't needed any more. A worker looks for the others when MailboxEnds::clients_changed has.
+
+enum class Order : std::uint32_t {
+  kActivate = 1,
+  kOpenClient = 2,  // with a channel's file (SCM_RIGHTS)
 };
-static_assert(std::is_trivially_copyable_v<Activate> && sizeof(Activate) == 4);
+
+struct ToWorker {
+  Order order;
+  std::uint32_t incarnation;     // kActivate
+  segment::OpenedClient client;  // kOpenClient
+};
+static_assert(std::is_trivially_copyable_v<ToWorker> && sizeof(ToWorker) == 24);
 
 // --- Daemon and keeper, one struct a packet ------------------------------------------------------
 // The keeper says kAttached once it holds the segment. The daemon then asks it to recover whenever
@@ -29,6 +39,7 @@ enum class Request : std::uint32_t {
   kRecover = 1,
   kStop = 2,
   kWorker = 3,  // with a pidfd (SCM_RIGHTS): the worker that runs, to be ended after the daemon
+  kOpenClient = 4,  // with a channel's file (SCM_RIGHTS)
 };
 
 struct ToKeeper {
@@ -41,8 +52,9 @@ struct ToKeeper {
   std::uint64_t at_ns;        // CLOCK_REALTIME, when the daemon heard of it
   std::uint32_t is_crash;     // 0: the worker ended in order
   std::uint32_t begin_anew;   // 1: the State is given up, the next worker runs init
+  segment::OpenedClient client;  // kOpenClient
 };
-static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 40);
+static_assert(std::is_trivially_copyable_v<ToKeeper> && sizeof(ToKeeper) == 56);
 
 enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made

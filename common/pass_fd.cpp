@@ -23,7 +23,7 @@ ssize_t send_with_fd(int socket, const void* data, std::size_t bytes, int fd, in
   return ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
 }
 
-ssize_t receive_with_fd(int socket, void* data, std::size_t bytes, UniqueFd& fd) {
+ssize_t receive_with_fd(int socket, void* data, std::size_t bytes, UniqueFd& fd, int flags) {
   fd.reset();
   iovec part{data, bytes};
   // Room for one: the kernel closes what more there is.
@@ -35,7 +35,7 @@ ssize_t receive_with_fd(int socket, void* data, std::size_t bytes, UniqueFd& fd)
   message.msg_controllen = sizeof rights;
   ssize_t got = 0;
   do {
-    got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return got;
   const cmsghdr* head = CMSG_FIRSTHDR(&message);

@@ -15,6 +15,7 @@ namespace peeper {
                                    int flags = 0);
 
 // As recv(2), but that signals don't end it. `fd` holds what came with the message, or nothing.
-[[nodiscard]] ssize_t receive_with_fd(int socket, void* data, std::size_t bytes, UniqueFd& fd);
+[[nodiscard]] ssize_t receive_with_fd(int socket, void* data, std::size_t bytes, UniqueFd& fd,
+                                      int flags = 0);
 
 }  // namespace peeper

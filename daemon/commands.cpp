@@ -16,7 +16,7 @@ std::span<const Commands::Entry> Commands::table() {
       Entry{"CALL", &Commands::call, -3},       Entry{"CAST", &Commands::cast, -3},
       Entry{"SEND", &Commands::send, -3},       Entry{"USE", &Commands::use, 2},
       Entry{"SUPERVISOR", &Commands::supervisor, -2}, Entry{"SYS", &Commands::sys, -2},
-      Entry{"SUBSCRIBE", &Commands::subscribe, -2},
+      Entry{"CHANNEL", &Commands::channel, -2}, Entry{"SUBSCRIBE", &Commands::subscribe, -2},
       Entry{"UNSUBSCRIBE", &Commands::unsubscribe, -1},
       Entry{"PING", &Commands::ping, -1},       Entry{"ECHO", &Commands::echo, 2},
       Entry{"HELLO", &Commands::hello, -1},     Entry{"INFO", &Commands::info, -1},

@@ -60,7 +60,7 @@ class Commands {
     std::string error;
   };
   [[nodiscard]] Patience patience(Arguments arguments, Instant deadline_start) const;
-  // The connection listens to nothing any more.
+  // The connection listens to nothing any more, and has no channel.
   void leave(Session& session);
 
  private:
@@ -77,6 +77,8 @@ class Commands {
   Outcome cast(Session& session, Arguments arguments, Instant start);
   Outcome send(Session& session, Arguments arguments, Instant start);
   Outcome use(Session& session, Arguments arguments, Instant start);
+  Outcome channel(Session& session, Arguments arguments, Instant start);
+  void close_channel(Session& session);
   Outcome supervisor(Session& session, Arguments arguments, Instant start);
   Outcome sys(Session& session, Arguments arguments, Instant start);
   Outcome ping(Session& session, Arguments arguments, Instant start);

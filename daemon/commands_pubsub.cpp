@@ -62,6 +62,7 @@ Outcome Commands::unsubscribe(Session& session, Arguments arguments, Instant) {
 }
 
 void Commands::leave(Session& session) {
+  close_channel(session);
   subscriptions_.remove_all(session.id);
   session.channels = 0;
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "common/limits.hpp"
+#include "common/pass_fd.hpp"
 #include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
@@ -153,6 +154,21 @@ void Connection::finish() {
 void Connection::reply(std::string_view value) {
   replies_.add(value, protocol);
   flush_soon();
+}
+
+// A few bytes into a socket that has nothing to send: they go at once, or it is full of what the
+// client has not read.
+bool Connection::reply_with_fd(std::string_view value, int fd) {
+  if (writing_ || replies_.pending() != 0 || !replies_.ready().empty()) return false;
+  replies_.add(value, protocol);
+  std::string bytes;
+  std::swap(bytes, replies_.ready());
+  const ssize_t sent =
+      send_with_fd(socket_.native_handle(), bytes.data(), bytes.size(), fd, MSG_DONTWAIT);
+  if (sent >= 0 && static_cast<std::size_t>(sent) < bytes.size())
+    replies_.ready() = bytes.substr(static_cast<std::size_t>(sent));
+  if (sent >= 0) flush_soon();
+  return sent > 0;
 }
 
 ReplyTarget Connection::reserve_reply() {

@@ -35,6 +35,7 @@ class Connection : public Session,
 
   // Session
   void reply(std::string_view value) override;
+  bool reply_with_fd(std::string_view value, int fd) override;
   ReplyTarget reserve_reply() override;
   void cancel_reply() override;
   std::weak_ptr<RoomWaiter> as_room_waiter() override { return weak_from_this(); }

@@ -58,6 +58,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       call_timer_(loop),
       exchange_(exchange),
       lookout_(lookout),
+      channels_(section_.name),
       standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }),
@@ -107,6 +108,7 @@ void Server::retire() {
 void Server::happen(Event event) {
   for (const Action action : on_event(life_, event, std::chrono::steady_clock::now())) act(action);
   standbys_.tend(standby_wish(life_));
+  if (accepts_messages()) channels_.show(segment::ClientState::kOpen);
 }
 
 void Server::act(Action action) {
@@ -152,9 +154,12 @@ void Server::act(Action action) {
     case Action::kKillWorker:
       if (worker_) worker_->signal(SIGKILL);
       return;
-    case Action::kStopKeeper:
+    case Action::kStopKeeper: {
       after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      return tell_keeper({launch::Request::kStop, 0, 0, 0, 0, 0, 0, 0, 0});
+      launch::ToKeeper stop{};
+      stop.request = launch::Request::kStop;
+      return tell_keeper(stop);
+    }
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -202,8 +207,10 @@ void Server::announce_down() {
     spdlog::info("server {} is stopped", name());
   else
     spdlog::error("server {} is down: {}", name(), down_text());
-  if (section_.when_down == config::WhenDown::kReject)
+  if (section_.when_down == config::WhenDown::kReject) {
     fail_calls(down_text() + "; what its mailbox holds is handled when it is back");
+    channels_.show(segment::ClientState::kDown);
+  }
   offer_room();
   settle_start();
   if (is_ordered) {
@@ -222,6 +229,7 @@ void Server::announce_stopped() {
   disarm(watchdog_timer_);
   drain_to_the_end();
   fail_calls(down_text());
+  channels_.show(segment::ClientState::kDown);
   offer_room();
   settle_start();
   standbys_.end_all();
@@ -266,6 +274,7 @@ Server::Facts Server::facts() {
   facts.incarnation = incarnation_;
   facts.crashes = crashes_;
   facts.calls = calls_.size();
+  facts.channels = channels_.count();
   facts.last_crash = last_crash_;
   if (rings_) {
     const segment::Control& control = rings_->segment().control();
@@ -277,7 +286,8 @@ Server::Facts Server::facts() {
     facts.sequence = control.committed.load(std::memory_order_acquire);
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&
-        control.in_flight.channel == segment::Channel::kMailbox;
+        (control.in_flight.channel == segment::Channel::kMailbox ||
+         control.in_flight.channel == segment::Channel::kClient);
     const segment::WorkerStatus& worker = control.worker;
     facts.heap_reserved = worker.heap_reserved.load(std::memory_order_relaxed);
     facts.heap_used = worker.heap_used.load(std::memory_order_relaxed);

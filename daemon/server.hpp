@@ -21,6 +21,7 @@
 #include "common/segment/dead_letters.hpp"
 #include "common/segment/judgement.hpp"
 #include "daemon/calls.hpp"
+#include "daemon/channels.hpp"
 #include "daemon/child.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/courier.hpp"
@@ -98,6 +99,10 @@ class Server : public Receiver, private Awaited {
   Sent send(Message message, ReplyTarget target, Instant deadline);
   Sent send(const Message& message);
 
+  // A channel of the client's own; see Channels. Also of one that starts or recovers.
+  Result<Channels::Opened> open_channel(std::uint64_t ring_bytes, std::uint32_t pid);
+  void close_channel(std::uint32_t serial) { channels_.close(serial); }
+
   // Receiver, for other servers' messages. The texts also after send()'s kDown and kTooBig.
   [[nodiscard]] Answer take(const Message& message) override;
   void wait_for_room(std::weak_ptr<RoomWaiter> waiter) override;
@@ -151,6 +156,7 @@ class Server : public Receiver, private Awaited {
     std::size_t mailbox;     // messages accepted, not committed
     bool in_message;         // a callback runs, or ran when the worker died
     std::size_t calls;       // waiting for their reply
+    std::size_t channels;    // of clients' own
     std::size_t outgoing;    // messages to others that have not arrived
     std::uint64_t dropped;   // of those, never will, since peeperd's start
     std::uint64_t sequence;
@@ -284,6 +290,8 @@ class Server : public Receiver, private Awaited {
   Lookout& lookout_;
   std::optional<Rings> rings_;
   std::shared_ptr<Courier> courier_;  // with the rings
+  UniqueFd line_;                     // to the worker
+  Channels channels_;                 // of the rings' segment
   Calls calls_;
   std::uint64_t last_request_ = 0;
   std::deque<std::weak_ptr<RoomWaiter>> waiting_for_room_;

@@ -72,6 +72,7 @@ void Server::on_keeper_packet(const launch::ToDaemon& packet) {
   disarm(keeper_timer_);
   switch (packet.event) {
     case launch::Event::kAttached:
+      channels_.set_keeper(control_.native_handle());
       show_worker_to_keeper();
       return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
@@ -148,7 +149,9 @@ Server::Attached Server::attach_rings() {
   if (const auto kept = segment->keep_to_this_process(); !kept)
     spdlog::warn("server {}: {}", name(), kept.error().what);
   courier_.reset();
+  channels_.close_all();
   rings_.emplace(*std::move(segment));
+  channels_.attach(rings_->segment().control());
   courier_ = std::make_shared<Courier>(loop_, *rings_, *this, exchange_,
                                        [this] { on_damaged_outbox(); });
   // Incarnations are counted over the segment's life, not the daemon's.
@@ -160,6 +163,7 @@ Server::Attached Server::attach_rings() {
 // kernel to end it, which is soon: it sits and listens.
 void Server::forsake_keeper() {
   keeper_.reset();
+  channels_.set_keeper(-1);
   boost::system::error_code ignored;
   control_.close(ignored);
   happen({EventType::kKeeperLaunchFailed});
@@ -173,6 +177,7 @@ void Server::tell_keeper(const launch::ToKeeper& request) {
 
 void Server::on_keeper_exit(int wait_status) {
   keeper_.reset();
+  channels_.set_keeper(-1);
   disarm(keeper_timer_);
   boost::system::error_code ignored;
   control_.close(ignored);

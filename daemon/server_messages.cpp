@@ -55,6 +55,11 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
 
 Server::Sent Server::send(const Message& message) { return send(message, {}, {}); }
 
+Result<Channels::Opened> Server::open_channel(std::uint64_t ring_bytes, std::uint32_t pid) {
+  if (!accepts_messages()) return Failure{down_text(), 0};
+  return channels_.open(ring_bytes, pid);
+}
+
 // A server that starts or recovers takes messages as soon as it has a mailbox. One that stops with
 // the daemon may have ended already, so its messages wait for the next daemon.
 Answer Server::take(const Message& message) {

@@ -2,10 +2,12 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 
 #include "common/pass_fd.hpp"
+#include "common/unique_fd.hpp"
 #include "common/segment/judgement.hpp"
 #include "daemon/server.hpp"
 #include "daemon/worker_process.hpp"
@@ -67,16 +69,24 @@ void Server::launch_worker() {
     on_worker_exit(incarnation, status);
   };
   // A standby has the code of before.
-  if (!is_upgrade) worker_ = standbys_.activate(incarnation_, on_exit);
+  if (!is_upgrade) worker_ = standbys_.activate(incarnation_, on_exit, line_);
   was_standby_ = worker_ != nullptr;
   if (!worker_) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+      return launch_failed(EventType::kWorkerLaunchFailed,
+                           system_failure("no socket pair for its worker", errno));
+    line_.reset(pair[0]);
+    const UniqueFd theirs{pair[1]};
     LaunchSpec spec = worker_spec();
+    spec.inherited.emplace_back(theirs.get(), launch::kLineFd);
     spec.arguments.push_back("--incarnation=" + std::to_string(incarnation_));
     if (is_upgrade) spec.arguments.emplace_back("--upgrade");
     auto child = Child::launch(loop_, spec, on_exit);
     if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
     worker_ = *std::move(child);
   }
+  channels_.set_worker(line_.get());
   spdlog::debug("server {}: worker {} {}, incarnation {}", name(), worker_->pid(),
                 was_standby_ ? "activated" : "started", incarnation_);
   if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
@@ -126,7 +136,7 @@ void Server::look_at_callback() {
   const segment::Channel channel = control.in_flight.channel;
   seen.in_callback =
       seen.sequence == control.committed.load(std::memory_order_acquire) + 1 &&
-      (channel == segment::Channel::kMailbox || segment::is_kept_in_heap(channel));
+      segment::is_judged(channel);
   seen.is_held = seen.in_callback && (suspension_.is_wanted() || is_held(worker_->pid()));
   switch (watchdog_->look(seen, std::chrono::steady_clock::now())) {
     case Watchdog::Verdict::kFine: return;

@@ -76,6 +76,8 @@ bool Server::has_progressed() const {
 
 void Server::on_worker_end(int wait_status, segment::Observed observed) {
   disarm(worker_timer_);
+  channels_.set_worker(-1);
+  line_.reset();
   drain();
   const bool normal = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && has_stopped();
   if (!normal) ++crashes_;
@@ -93,7 +95,8 @@ void Server::on_worker_end(int wait_status, segment::Observed observed) {
                          : 0,
       .at_ns = wall_clock_ns(),
       .is_crash = normal ? 0U : 1U,
-      .begin_anew = 0};
+      .begin_anew = 0,
+      .client = {}};
   forget_suspension();
   happen({.type = EventType::kWorkerDied,
           .normal = normal,

@@ -18,6 +18,9 @@ class Session {
 
   // The reply to this command, one RESP3 value.
   virtual void reply(std::string_view value) = 0;
+  // The same, with a descriptor beside it that stays the caller's. False: nothing was sent, for
+  // replies to other commands come first.
+  [[nodiscard]] virtual bool reply_with_fd(std::string_view value, int fd) = 0;
   // Room for a reply that comes later.
   [[nodiscard]] virtual ReplyTarget reserve_reply() = 0;
   // Gives back the room last reserved, unused.
@@ -32,6 +35,8 @@ class Session {
   std::string name;   // CLIENT SETNAME
   std::string used;   // USE: where verbs go that are no command of ours
   std::size_t channels = 0;  // that it subscribes to
+  std::string channel_server;  // whose memory it shares by CHANNEL; empty: nobody's
+  std::uint32_t channel = 0;   // its serial
   Protocol protocol = Protocol::kResp2;
 };
 

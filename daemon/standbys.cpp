@@ -68,7 +68,7 @@ bool Standbys::launch_one() {
   const UniqueFd theirs{pair[1]};
   LaunchSpec spec = spec_();
   spec.arguments.emplace_back("--standby");
-  spec.inherited.emplace_back(theirs.get(), launch::kStandbyFd);
+  spec.inherited.emplace_back(theirs.get(), launch::kLineFd);
   auto child = Child::launch(loop_, spec, [on_exit = spare.on_exit](int wait_status) {
     (*on_exit)(wait_status);
   });
@@ -102,15 +102,17 @@ void Standbys::end_all() {
   spares_.clear();
 }
 
-std::unique_ptr<Child> Standbys::activate(std::uint32_t incarnation, Child::OnExit on_exit) {
-  const launch::Activate packet{incarnation};
+std::unique_ptr<Child> Standbys::activate(std::uint32_t incarnation, Child::OnExit on_exit,
+                                          UniqueFd& line) {
+  const launch::ToWorker packet{launch::Order::kActivate, incarnation, {}};
   while (!spares_.empty()) {
     Spare spare = std::move(spares_.front());
     spares_.pop_front();
-    if (::send(spare.control.get(), &packet, sizeof packet, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+    if (::send(spare.line.get(), &packet, sizeof packet, MSG_NOSIGNAL | MSG_DONTWAIT) ==
         sizeof packet) {
       spare.child->signal(SIGCONT);  // a stopped one must hear it
       *spare.on_exit = std::move(on_exit);
+      line = std::move(spare.line);
       return std::move(spare.child);
     }
     // It has died, and that is about to be told.

@@ -33,8 +33,9 @@ class Standbys {
   // Ends those there are; they know code or memory that isn't the server's any more.
   void end_all();
   // The oldest spare is a worker from now on, and its death is told to `on_exit`. Null if there is
-  // none.
-  [[nodiscard]] std::unique_ptr<Child> activate(std::uint32_t incarnation, Child::OnExit on_exit);
+  // none. `line`: to it (launch.hpp).
+  [[nodiscard]] std::unique_ptr<Child> activate(std::uint32_t incarnation, Child::OnExit on_exit,
+                                                UniqueFd& line);
   // A worker that was a spare is ready: launching more is worth it.
   void succeeded() { pause_ = kFirstPause; }
 
@@ -51,7 +52,7 @@ class Standbys {
 
   struct Spare {
     std::unique_ptr<Child> child;
-    UniqueFd control;
+    UniqueFd line;
     std::shared_ptr<Child::OnExit> on_exit;  // changes when it becomes the worker
   };
   void launch_missing();

@@ -103,6 +103,16 @@ int Keeper::run() {
     switch (request->request) {
       case launch::Request::kStop: return EXIT_SUCCESS;
       case launch::Request::kWorker: worker_ = std::move(passed); break;
+      case launch::Request::kOpenClient:
+        clients_.drop_closed(segment_.control());
+        // Without it a request that kills its worker could not be dropped. Another keeper may have
+        // better luck.
+        if (!clients_.add(segment_.control(), request->client, std::move(passed))) {
+          spdlog::error("keeper of server {}: a client's channel can't be mapped",
+                        segment_.id().server);
+          return EXIT_FAILURE;
+        }
+        break;
       case launch::Request::kRecover: {
         worker_.reset();
         const auto recovered = recover(*request);
@@ -144,13 +154,13 @@ Result<launch::ToDaemon> Keeper::recover(const launch::ToKeeper& request) {
                              .is_crash = request.is_crash != 0,
                              .name_of = name_of,
                              .at_ns = request.at_ns};
-  const auto rolled_back = segment::roll_back(segment_);
+  const auto rolled_back = segment::roll_back(segment_, clients_);
   if (!rolled_back) return rolled_back.error();
   if (const auto raised = segment_.raise_limit(state_bytes_); !raised) return raised.error();
 
   Result<segment::Settled> settled = Failure{};
   const bool in_time = wait_until([&] {
-    settled = segment::settle(segment_, death);
+    settled = segment::settle(segment_, death, clients_);
     return settled.has_value() || settled.error().system_error != EAGAIN;
   });
   if (!in_time || !settled) return settled.error();

@@ -8,6 +8,7 @@
 
 #include "common/launch.hpp"
 #include "common/result.hpp"
+#include "common/segment/client_channels.hpp"
 #include "common/segment/segment.hpp"
 #include "common/unique_fd.hpp"
 
@@ -31,6 +32,7 @@ class Keeper {
   segment::Segment segment_;
   std::uint64_t state_bytes_;
   pid_t daemon_;
+  segment::ClientChannels clients_;
   UniqueFd worker_;  // pidfd of the one that runs; none: there is none, or it was not told
 };
 

@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
   if (options.standby) {
     if (sandboxed) behaviour = worker::load_behaviour(options.library);
     if (!behaviour) ::_exit(segment::kExitRefused);
-    options.runtime.incarnation = worker::wait_as_standby(segment, launch::kStandbyFd);
+    options.runtime.incarnation = worker::wait_as_standby(segment, launch::kLineFd);
     ::prctl(PR_SET_NAME, ("w:" + options.id.server).c_str());
     // The heap may have grown meanwhile, which a core dump that is to have the state must know.
     if (const auto kept = segment.keep_to_this_process(options.core_dump); !kept)
@@ -149,7 +149,8 @@ int main(int argc, char** argv) {
   if (!behaviour) behaviour = worker::load_behaviour(options.library);
   if (!behaviour) worker::die(segment::CrashKind::kRefused, behaviour.error().what);
 
-  auto& runtime = *new worker::Runtime{segment, **behaviour, launch::kBellFd, options.runtime};
+  auto& runtime = *new worker::Runtime{
+      segment, **behaviour, {launch::kBellFd, launch::kLineFd}, options.runtime};
   runtime.start(options.arguments);
   ::_exit(runtime.run());
 }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "common/client/channel.hpp"
 #include "common/client/exchange.hpp"
 
 namespace peeper {
@@ -26,6 +27,13 @@ Result<resp::Reply> Client::run(Command command) {
   }
   if (const auto added = exchange_->add(std::move(command)); !added) return added.error();
   return exchange_->next();
+}
+
+Result<Channel> Client::open_channel(std::string_view server) {
+  ChannelOptions options;
+  options.socket = this->options().socket;
+  options.timeout = this->options().timeout;
+  return Channel::open(server, std::move(options));
 }
 
 std::string Client::new_token() { return exchange_->new_token(); }

@@ -40,6 +40,8 @@
 
 namespace peeper {
 
+class Channel;
+
 namespace client_detail {
 class Exchange;
 }
@@ -71,6 +73,10 @@ class Client {
   }
   // Any command, with a timeout or token of its own. EBUSY while a Pipeline waits for replies.
   Result<resp::Reply> run(Command command);
+
+  // Memory shared with one server's worker, over a connection of its own: see channel.hpp, which is
+  // to be included.
+  Result<Channel> open_channel(std::string_view server);
 
   [[nodiscard]] std::string new_token();
   [[nodiscard]] const ClientOptions& options() const;

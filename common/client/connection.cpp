@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "common/client/failures.hpp"
+#include "common/pass_fd.hpp"
 #include "common/resp/command.hpp"
 
 namespace peeper {
@@ -181,15 +182,19 @@ Result<std::size_t> Connection::write_some(std::string_view bytes) {
 Result<void> Connection::read_some() {
   if (!socket_) return Failure{"the connection to peeperd is closed", ENOTCONN};
   const std::span<char> room = buffer_.room(kReadBytes);
-  ssize_t got = 0;
-  do {
-    got = ::recv(socket_.get(), room.data(), room.size(), 0);
-  } while (got < 0 && errno == EINTR);
+  UniqueFd passed;
+  const ssize_t got = receive_with_fd(socket_.get(), room.data(), room.size(), passed);
   const int error = got < 0 ? errno : 0;
+  if (passed) passed_ = std::move(passed);
   buffer_.filled(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (got > 0 || error == EAGAIN) return {};
   if (got == 0 || error == ECONNRESET) return connection_closed(ECONNRESET);
   return system_failure("cannot receive from peeperd", error);
+}
+
+bool Connection::is_alive() const {
+  pollfd polled{socket_.get(), POLLRDHUP, 0};
+  return socket_ && ::poll(&polled, 1, 0) <= 0;
 }
 
 Result<short> Connection::wait(short events, Deadline& deadline) {

@@ -66,6 +66,10 @@ class Connection {
   [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
   // That the kernel has taken. Whether the daemon read them is not known.
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+  // What came beside a reply, CHANNEL's: the last one, if it was not taken.
+  [[nodiscard]] UniqueFd take_descriptor() { return std::move(passed_); }
+  // Does the daemon still hold its end? Asks the kernel; nothing may be outstanding.
+  [[nodiscard]] bool is_alive() const;
 
  private:
   // Each wait polls at least once, however late it is: a timeout of 0 takes what is there. After
@@ -88,6 +92,7 @@ class Connection {
   Failure close_because(Failure failure);
 
   UniqueFd socket_;
+  UniqueFd passed_;
   client_detail::ReplyBuffer buffer_;
   std::size_t late_replies_ = 0;  // of commands that timed out; dropped when they come
   std::uint64_t bytes_sent_ = 0;

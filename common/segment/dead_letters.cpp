@@ -125,8 +125,7 @@ std::optional<Letter> copy_letter(const Segment& segment, const Found& found) {
   letter.at_ns = head.at_ns;
   letter.sequence = head.sequence;
   letter.incarnation = head.incarnation;
-  if (static_cast<std::uint32_t>(head.channel) <= static_cast<std::uint32_t>(Channel::kCodeChange))
-    letter.channel = head.channel;
+  if (static_cast<std::uint32_t>(head.channel) < kChannels) letter.channel = head.channel;
   letter.cause =
       printable({reinterpret_cast<const char*>(body.data()), head.cause_bytes}, head.cause_bytes);
   letter.sender =

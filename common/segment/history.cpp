@@ -289,9 +289,7 @@ std::optional<Crash> read_entry(const CrashEntry& entry, std::uint64_t number) {
   crash.has_address = entry.has_address == 1;
   crash.text = printable({entry.text, std::min<std::size_t>(entry.text_bytes, sizeof entry.text)},
                          sizeof entry.text);
-  if (static_cast<std::uint32_t>(entry.channel) <=
-      static_cast<std::uint32_t>(Channel::kCodeChange))
-    crash.channel = entry.channel;
+  if (static_cast<std::uint32_t>(entry.channel) < kChannels) crash.channel = entry.channel;
   if (entry.verdict <= static_cast<std::uint32_t>(Verdict::kDrop))
     crash.verdict = static_cast<Verdict>(entry.verdict);
   crash.attempt = entry.attempt;
@@ -349,6 +347,7 @@ std::string_view word_for(Channel channel) {
     case Channel::kTimeout: return "timeout";
     case Channel::kCodeChange: return "code_change";
     case Channel::kSystem: return "system message";
+    case Channel::kClient: return "channel";
   }
   return "";
 }

@@ -40,21 +40,15 @@ constexpr bool is_kept_in_heap(Channel channel) {
          channel == Channel::kTimeout;
 }
 
+// Is what runs in this channel judged at all? Then its tries are counted.
+constexpr bool is_judged(Channel channel) {
+  return channel == Channel::kMailbox || channel == Channel::kClient || is_kept_in_heap(channel);
+}
+
 // `attempt`: the one that died, from 1. `retries`: at most limits::kMostRetries.
 constexpr Verdict judge(Channel channel, std::uint32_t attempt, Observed observed,
                         std::uint32_t retries) {
-  switch (channel) {
-    case Channel::kNone:
-    case Channel::kInit:
-    case Channel::kTerminate:
-    case Channel::kStart:
-    case Channel::kCodeChange:
-    case Channel::kSystem: return Verdict::kNothing;
-    case Channel::kMailbox:
-    case Channel::kContinue:
-    case Channel::kTimer:
-    case Channel::kTimeout: break;
-  }
+  if (!is_judged(channel)) return Verdict::kNothing;
   return attempt < most_attempts(observed, retries) ? Verdict::kRunAgain : Verdict::kDrop;
 }
 

@@ -26,7 +26,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 4;
+inline constexpr std::uint32_t kLayoutVersion = 5;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -110,7 +110,9 @@ enum class Channel : std::uint32_t {
   kTimeout = 7,    // nothing arrived in the time a callback gave
   kCodeChange = 8,  // of code_change
   kSystem = 9,     // a system message out of its turn, to a worker that is suspended: only a reply
+  kClient = 10,    // one request of a client's own channel (client_channel.hpp)
 };
+inline constexpr std::uint32_t kChannels = 11;
 
 // The running transaction. Writer: the worker; sequence is stored last.
 struct alignas(64) InFlight {
@@ -123,7 +125,7 @@ struct alignas(64) InFlight {
   Channel channel;
   Atomic32 verdict;            // Verdict::kDrop after its worker's death, where to drop it is the
                                // next worker's part; else 0. Writer: the keeper; begin() clears it
-  std::uint32_t reserved32;
+  std::uint32_t client;        // of kClient: the channel's serial
   std::uint64_t reserved[3];
 };
 static_assert(sizeof(InFlight) == 64);
@@ -133,7 +135,7 @@ static_assert(sizeof(InFlight) == 64);
 struct Tries {
   std::uint64_t position;  // as in InFlight
   std::uint32_t count;
-  std::uint32_t reserved;
+  std::uint32_t client;    // as in InFlight
 };
 static_assert(sizeof(Tries) == 16);
 
@@ -177,11 +179,14 @@ struct MailboxEnds {
   Atomic32 suspension;        // odd: the worker is to handle nothing but system messages; grows
                               // with each change, so that none is taken for another. Writer: the
                               // daemon
+  Atomic32 clients_changed;   // raised when a client's channel was opened or closed. Writer: the
+                              // daemon
   alignas(64) Atomic64 head;  // writer: the worker; a copy of the committed slot's
   Atomic32 sleeping;          // 1: the worker is about to sleep. Writer: the worker
   Atomic32 suspended;         // the suspension it obeys; 0: none yet. Writer: the worker
 };
 static_assert(offsetof(MailboxEnds, suspension) == 16 && offsetof(MailboxEnds, head) == 64);
+static_assert(offsetof(MailboxEnds, clients_changed) == 20);
 static_assert(offsetof(MailboxEnds, suspended) == 76 && sizeof(MailboxEnds) == 128);
 
 constexpr bool is_suspension(std::uint32_t number) { return number % 2 != 0; }
@@ -213,6 +218,31 @@ struct LetterEnds {
   Atomic64 lost;              // letters that had to make room, and nobody had taken
 };
 
+// --- Clients' channels ---------------------------------------------------------------------------
+// Ring pairs beside the segment, each shared with one client (client_channel.hpp). How far each has
+// come is the segment's to say, for a commit decides it and no client may touch it.
+
+inline constexpr std::uint32_t kMostClients = 32;  // of one server, at a time
+
+// Of two outcomes the later one that is committed holds; the other is the next one's room.
+struct ClientSlot {
+  std::uint64_t sequence;      // of the transaction it belongs to; kNever: of none
+  std::uint64_t request_head;  // first request not yet committed
+  std::uint64_t reply_tail;    // end of the committed replies
+};
+static_assert(sizeof(ClientSlot) == 24);
+inline constexpr std::uint64_t kNever = UINT64_MAX;
+
+struct alignas(64) ClientEntry {
+  Atomic32 serial;      // of the channel that is open; 0: none. Writer: the daemon
+  Atomic32 attached;    // the one whose slots the worker may write; 0: none. Writer: the worker;
+                        // the daemon before one starts
+  ClientSlot slot[2];   // writer: the worker; the daemon at the channel's opening, unless attached
+  std::uint32_t pid;    // of the client, when it connected; 0: not known. Writer: the daemon
+  std::uint32_t reserved;
+};
+static_assert(sizeof(ClientEntry) == 64);
+
 struct Control {
   alignas(64) Atomic64 committed;  // the one 8-byte store. Writer: the worker
   Slot slot[2];
@@ -223,16 +253,19 @@ struct Control {
   ReplyEnds replies;
   OutboxEnds outbox;
   LetterEnds letters;
-  alignas(64) Tries tries[8];  // by Channel; only of those whose messages are judged
+  alignas(64) Tries tries[kChannels];  // by Channel; only of those whose messages are judged
+  ClientEntry clients[kMostClients];
+  Atomic32 last_client;  // serial: no other channel of this segment ever has the same. Writer: the
+                         // daemon
 };
 static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 320);
 static_assert(offsetof(Control, journal) == 384 && offsetof(Control, worker) == 448);
 static_assert(offsetof(Control, mailbox) == 512 && offsetof(Control, replies) == 640);
 static_assert(offsetof(Control, outbox) == 768 && offsetof(Control, letters) == 896);
 static_assert(offsetof(Control, tries) == 960);
-static_assert(sizeof(Control) == 1088 && sizeof(Control) <= kPageBytes);
-static_assert(sizeof Control::tries == 8 * sizeof(Tries) &&
-              static_cast<std::uint32_t>(Channel::kTimeout) < 8);
+static_assert(offsetof(Control, clients) == 1152 && offsetof(Control, last_client) == 3200);
+static_assert(sizeof(Control) == 3264 && sizeof(Control) <= kPageBytes);
+static_assert(static_cast<std::uint32_t>(Channel::kClient) < kChannels);
 
 inline constexpr std::size_t kHeaderOffset = 0;
 inline constexpr std::size_t kControlOffset = kPageBytes;

@@ -26,6 +26,11 @@ Failure damaged(const Segment& segment, const std::string& what) {
 }  // namespace
 
 Result<RolledBack> roll_back(const Segment& segment) {
+  ClientChannels none;
+  return roll_back(segment, none);
+}
+
+Result<RolledBack> roll_back(const Segment& segment, ClientChannels& clients) {
   Control& control = segment.control();
   control.worker.may_start.store(0, std::memory_order_release);  // until all is done
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
@@ -61,8 +66,15 @@ Result<RolledBack> roll_back(const Segment& segment) {
                   segment.journal_pages() + i * kPageBytes, kPageBytes);
     done.pages_restored = count;
   }
+  // Before another transaction of this sequence is committed.
+  for (ClientEntry& entry : control.clients) {
+    hold_back(entry, sequence);
+    entry.attached.store(0, std::memory_order_release);
+  }
   compiler_fence();
   Transaction::publish(control);
+  clients.drop_closed(control);
+  clients.take_up(control);
   return done;
 }
 
@@ -79,7 +91,8 @@ const char* name_of(Channel channel) {
     case Channel::kTerminate:
     case Channel::kStart:
     case Channel::kCodeChange:
-    case Channel::kSystem: break;
+    case Channel::kSystem:
+    case Channel::kClient: break;
   }
   return "";
 }
@@ -153,10 +166,51 @@ Flight already_dropped(const Segment& segment, const Death& death) {
   return flight;
 }
 
+// The message in flight, wherever it waits.
+struct InHand {
+  MessageHead head;
+  std::span<const std::byte> body;
+  std::uint64_t end;      // of its record
+  ClientChannel* client;  // of whose channel; nullptr: of the mailbox
+  std::vector<std::byte> copy;
+};
+
+Result<InHand> find_in_mailbox(const Segment& segment, const InFlight& flying,
+                               std::uint64_t mailbox_head) {
+  const auto found = segment.mailbox().find<MessageHead>(
+      mailbox_head, segment.control().mailbox.tail.load(std::memory_order_acquire));
+  if (found.status != found.kRecord || found.position != flying.position)
+    return damaged(segment, "the message in flight isn't in the mailbox");
+  return InHand{found.head, found.body, found.position + found.head.bytes, nullptr, {}};
+}
+
+// None: its channel is closed, or its client has overwritten it.
+std::optional<InHand> find_in_channel(ClientChannel* client, const InFlight& flying) {
+  if (client == nullptr) return std::nullopt;
+  const auto found = client->first();
+  if (found.status != found.kRecord || found.position != flying.position ||
+      !is_request(found.head)) {
+    client->set_fault(ClientFault::kMalformed);
+    return std::nullopt;
+  }
+  InHand hand{found.head, {}, found.position + found.head.bytes, client,
+              {found.body.begin(), found.body.end()}};
+  hand.body = hand.copy;
+  hand.head.stream = 0;  // whatever the client says
+  hand.head.pid = client->pid();
+  return hand;
+}
+
 }  // namespace
 
 Result<Settled> settle(const Segment& segment, const Death& death) {
+  ClientChannels none;
+  return settle(segment, death, none);
+}
+
+Result<Settled> settle(const Segment& segment, const Death& death, ClientChannels& clients) {
   Control& control = segment.control();
+  clients.take_up(control);
   const std::uint64_t sequence = control.committed.load(std::memory_order_acquire);
   InFlight& flying = control.in_flight;
   const CrashReport report = report_of(segment, death);
@@ -194,20 +248,35 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   }
 
   Transaction transaction{segment};
-  const auto found = segment.mailbox().find<MessageHead>(
-      transaction.mailbox_head(), control.mailbox.tail.load(std::memory_order_acquire));
-  if (found.status != found.kRecord || found.position != flying.position)
-    return damaged(segment, "the message in flight isn't in the mailbox");
+  std::optional<InHand> hand;
+  if (flying.channel == Channel::kClient) {
+    hand = find_in_channel(clients.find(flying.client), flying);
+  } else {
+    auto found = find_in_mailbox(segment, flying, transaction.mailbox_head());
+    if (!found) return found.error();
+    hand = *std::move(found);
+  }
   bool is_name = true;
-  const bool readable = read_strings(found.head, found.body, [&](std::string_view text) {
-    if (std::exchange(is_name, false)) settled.message = printable(text, 64);
-  });
-  if (!readable) return damaged(segment, "the message in flight is malformed");
-  if (found.head.type == MessageType::kAnswer) settled.message = "answer";
+  const bool readable =
+      hand && read_strings(hand->head, hand->body, [&](std::string_view text) {
+        if (std::exchange(is_name, false)) settled.message = printable(text, 64);
+      });
+  if (!readable) {
+    if (flying.channel != Channel::kClient)
+      return damaged(segment, "the message in flight is malformed");
+    // It went with its channel, or its client has spoilt it: there is nothing to drop or to run.
+    if (hand) hand->client->set_fault(ClientFault::kMalformed);
+    settled.message = flight.name = word_for(flying.channel);
+    settled.verdict = flight.verdict = Verdict::kDrop;
+    remember();
+    run_again(flying);
+    return settled;
+  }
+  if (hand->head.type == MessageType::kAnswer) settled.message = "answer";
   flight.name = settled.message;
-  flight.take(found.head, found.body);
-  if (death.name_of != nullptr && found.head.pid != 0)
-    flight.sender = printable(death.name_of(found.head.pid), sizeof CrashEntry::sender);
+  flight.take(hand->head, hand->body);
+  if (death.name_of != nullptr && hand->head.pid != 0)
+    flight.sender = printable(death.name_of(hand->head.pid), sizeof CrashEntry::sender);
   remember();
   if (settled.verdict != Verdict::kDrop) {
     run_again(flying);
@@ -215,18 +284,27 @@ Result<Settled> settle(const Segment& segment, const Death& death) {
   }
 
   transaction.begin_drop();
-  const auto answered = answer_with_error(
-      segment, transaction, found.head, death.observed,
-      "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'");
-  if (!answered) return answered.error();
-  if (found.head.stream != 0)
-    transaction.set_dropped({found.head.stream, found.head.number, answered_call(found.head), 0});
+  const std::string text =
+      "CRASHED " + segment.id().server + ": " + settled.cause + " in '" + settled.message + "'";
+  if (hand->client != nullptr) {
+    std::string value;
+    resp::append_error(value, text);
+    transaction.take_request(*hand->client, hand->end);
+    if (!transaction.add_client_reply(*hand->client, hand->head.request, value))
+      hand->client->set_fault(ClientFault::kUnread);
+  } else {
+    const auto answered =
+        answer_with_error(segment, transaction, hand->head, death.observed, text);
+    if (!answered) return answered.error();
+  }
+  if (hand->head.stream != 0)
+    transaction.set_dropped({hand->head.stream, hand->head.number, answered_call(hand->head), 0});
   // What sys asks is nothing to keep.
-  if (found.head.type != MessageType::kGetState)
+  if (hand->head.type != MessageType::kGetState)
     transaction.add_letter({death.at_ns, worker_of(segment, death), flying.channel,
                             settled.cause, flight.sender},
-                           found.head, found.body);
-  transaction.commit(found.position + found.head.bytes);
+                           hand->head, hand->body);
+  transaction.commit(hand->client != nullptr ? transaction.mailbox_head() : hand->end);
   return settled;
 }
 

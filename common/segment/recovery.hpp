@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/result.hpp"
+#include "common/segment/client_channels.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/judgement.hpp"
 #include "common/segment/segment.hpp"
@@ -21,7 +22,9 @@ struct RolledBack {
   std::uint64_t sequence;        // of the last commit: what the heap now holds
   std::uint64_t pages_restored;  // 0 if no transaction was under way
 };
-// Step one. Checks the whole segment first.
+// Step one. Checks the whole segment first. Clients' channels that are not among `clients` keep what
+// was committed until whoever maps them next shows it.
+[[nodiscard]] Result<RolledBack> roll_back(const Segment& segment, ClientChannels& clients);
 [[nodiscard]] Result<RolledBack> roll_back(const Segment& segment);
 
 struct Settled {
@@ -34,7 +37,10 @@ struct Settled {
 // its own: the mailbox moves on, the message is a dead letter, the caller's -CRASHED is in the
 // replies, and a message of another server is left to the next worker, to be remembered: all or
 // nothing. Fails with EAGAIN while the replies have no
-// room: call again once the daemon has drained some.
+// room: call again once the daemon has drained some. A request of a client's channel that is not
+// among `clients` is gone with it.
+[[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death,
+                                     ClientChannels& clients);
 [[nodiscard]] Result<Settled> settle(const Segment& segment, const Death& death);
 
 // After that, if asked: the State is given up, in a transaction of its own, and the next worker

@@ -3,7 +3,8 @@
 //   begin()    in flight = {sequence + 1, …}; the journal is empty and belongs to sequence + 1
 //   …          the callback; every page's pre-image is in the journal before its first write;
 //              replies and outgoing messages are written beyond the published ends of their rings
-//   commit()   slot[(sequence + 1) & 1] = ends after;
+//   commit()   slot[(sequence + 1) & 1] = ends after; so in the entries of clients' own channels
+//              that it took a request of, or has a reply for;
 //              committed = sequence + 1           ← before it nothing happened, after it all did;
 //              the ends are copied into the rings, where others look
 //
@@ -12,8 +13,11 @@
 // Owner: the worker; the keeper while no worker can write. Thread: that process's only one.
 #pragma once
 
+#include <algorithm>
+#include <boost/container/static_vector.hpp>
 #include <optional>
 
+#include "common/segment/client_channel.hpp"
 #include "common/segment/dead_letters.hpp"
 #include "common/segment/journal.hpp"
 #include "common/segment/judgement.hpp"
@@ -60,8 +64,9 @@ class Transaction {
   [[nodiscard]] Journal& journal() { return journal_; }
 
   // `position`: as in InFlight. What was in flight when a worker died, and is run again, keeps
-  // counting its attempts.
-  void begin(Channel channel, std::uint64_t position, std::uint64_t now_ns) {
+  // counting its attempts. `client`: of kClient, the channel's serial.
+  void begin(Channel channel, std::uint64_t position, std::uint64_t now_ns,
+             std::uint32_t client = 0) {
     InFlight& f = control_.in_flight;
     const std::uint64_t running = sequence_ + 1;
     f.sequence.store(0, std::memory_order_relaxed);  // what it says now isn't so
@@ -69,9 +74,9 @@ class Transaction {
     forget();
     journal_.begin(running);
     f.started_at = now_ns;
-    const bool is_judged = channel == Channel::kMailbox || is_kept_in_heap(channel);
-    f.attempt = is_judged ? count_try(channel, position) : 1;
+    f.attempt = is_judged(channel) ? count_try(channel, position, client) : 1;
     f.position = position;
+    f.client = client;
     f.channel = channel;
     f.verdict.store(0, std::memory_order_relaxed);
     compiler_fence();
@@ -124,7 +129,18 @@ class Transaction {
     return true;
   }
   [[nodiscard]] std::uint64_t largest_outgoing() const { return largest_record(outbox_.bytes()); }
-  // Has the running transaction added a reply or an outgoing message?
+  // The running transaction is over with the channel's first request, up to `head`.
+  void take_request(ClientChannel& client, std::uint64_t head) {
+    client.take(head);
+    note(client);
+  }
+  // A reply to a request of that channel, now or earlier. False: it has no room for it.
+  [[nodiscard]] bool add_client_reply(ClientChannel& client, std::uint64_t request,
+                                      std::string_view value) {
+    note(client);
+    return client.add_reply(request, value);
+  }
+  // Has the running transaction added a reply or an outgoing message for the daemon?
   [[nodiscard]] bool has_records() const {
     return new_reply_tail_ != reply_tail_ || new_outbox_tail_ != outbox_tail_;
   }
@@ -164,6 +180,7 @@ class Transaction {
     slot.begin_anew = will_begin_anew_ ? 1 : 0;
     slot.letter_tail = new_letter_tail_;
     slot.letter_count = new_letter_count_;
+    for (ClientChannel* client : clients_) client->prepare(running);
     compiler_fence();
     control_.committed.store(running, std::memory_order_release);  // COMMIT
     compiler_fence();
@@ -176,6 +193,8 @@ class Transaction {
     letter_tail_ = new_letter_tail_;
     letter_count_ = new_letter_count_;
     publish(control_);
+    for (ClientChannel* client : clients_) client->complete();
+    clients_.clear();
   }
 
   // Copies the committed ends to where the others look. Any number of times.
@@ -190,12 +209,13 @@ class Transaction {
 
  private:
   // The number of this try. In an order that never adds to it what was tried before this position.
-  std::uint32_t count_try(Channel channel, std::uint64_t position) {
+  std::uint32_t count_try(Channel channel, std::uint64_t position, std::uint32_t client) {
     Tries& tries = control_.tries[static_cast<std::uint32_t>(channel)];
-    if (tries.position != position) {
+    if (tries.position != position || tries.client != client) {
       tries.count = 0;
       compiler_fence();
       tries.position = position;
+      tries.client = client;
       compiler_fence();
     }
     return ++tries.count;
@@ -209,6 +229,12 @@ class Transaction {
     will_begin_anew_ = begins_anew_;
     new_letter_tail_ = letter_tail_;
     new_letter_count_ = letter_count_;
+    for (ClientChannel* client : clients_) client->forget();
+    clients_.clear();
+  }
+
+  void note(ClientChannel& client) {
+    if (std::ranges::find(clients_, &client) == clients_.end()) clients_.push_back(&client);
   }
 
   Control& control_;
@@ -230,6 +256,7 @@ class Transaction {
   std::uint64_t new_letter_tail_;
   std::uint64_t letter_count_;
   std::uint64_t new_letter_count_;
+  boost::container::static_vector<ClientChannel*, kMostClients> clients_;
 };
 
 }  // namespace peeper::segment

@@ -14,6 +14,8 @@ struct Settings {
 
 // redis-benchmark against peeperd and redis-server, on the same work.
 void compare_with_redis(const Settings& settings);
+// A channel's calls, and hiredis's to Redis.
+void channel_beside_hiredis(const Settings& settings);
 // One random key gets another value, by the number of keys and by the way its page is saved.
 void update_by_size(const Settings& settings);
 // From a call that segfaults to the answer of the next one; from a signal to it, by size of the state.

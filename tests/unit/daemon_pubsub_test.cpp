@@ -19,6 +19,7 @@ struct TestSession : Session,
   void reply(std::string_view value) override { replies.add(value, protocol); }
   ReplyTarget reserve_reply() override { return {shared_from_this(), replies.reserve(protocol)}; }
   void cancel_reply() override { replies.cancel_last(); }
+  bool reply_with_fd(std::string_view, int) override { return false; }
   std::weak_ptr<RoomWaiter> as_room_waiter() override { return weak_from_this(); }
   void push(std::string_view value) override { replies.push(value, protocol); }
   std::weak_ptr<Subscriber> as_subscriber() override { return weak_from_this(); }

@@ -28,8 +28,8 @@ constexpr std::uint32_t kFewMessages = 2;
 
 }  // namespace
 
-Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int bell,
-                 RuntimeOptions options)
+Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour,
+                 Descriptors descriptors, RuntimeOptions options)
     : segment_(segment),
       control_(segment.control()),
       behaviour_(behaviour),
@@ -37,8 +37,12 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int
       transaction_(segment),
       guard_(segment, transaction_.journal(), options.break_even),
       heap_(segment, guard_),
-      services_(segment, transaction_, guard_, heap_, bell, options.dedupe_window),
-      busy_poll_(options.busy_poll) {
+      services_(segment, transaction_, clients_, guard_, heap_, descriptors.bell,
+                options.dedupe_window),
+      busy_poll_(options.busy_poll),
+      line_(descriptors.line),
+      // Those that are open already are to be attended to first of all.
+      clients_seen_(control_.mailbox.clients_changed.load(std::memory_order_relaxed) - 1) {
   control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   control_.mailbox.suspended.store(0, std::memory_order_relaxed);  // what the last one did
   guard_heap(guard_);
@@ -52,16 +56,19 @@ int Runtime::run() {
       obey(wanted);
       continue;
     }
+    if (have_clients_changed()) attend_clients();
     const std::uint64_t head = transaction_.mailbox_head();
     if (run_kept(head)) continue;
+    if (std::exchange(clients_turn_, false) && run_client()) continue;
     const auto found = mailbox.find<segment::MessageHead>(
         head, control_.mailbox.tail.load(std::memory_order_acquire));
     if (found.status == found.kEmpty) {
-      wait_for_message(head);
+      if (!run_client()) wait_for_message(head);
     } else {
       PEEPER_CHECK(found.status == found.kRecord, "the mailbox was overwritten");
       handle(found);
       ++handled_;
+      clients_turn_ = true;
     }
   }
   // What else there is to do, terminate too, would be another message.
@@ -87,7 +94,8 @@ bool Runtime::run_kept(std::uint64_t head) {
     return true;
   }
   if (kept.timers.empty() && kept.timeout_at == 0) return false;
-  const bool mail = control_.mailbox.tail.load(std::memory_order_acquire) != head;
+  const bool mail =
+      control_.mailbox.tail.load(std::memory_order_acquire) != head || has_client_mail();
   const std::uint64_t now = now_ns();
   const bool mails_turn = std::exchange(timer_had_its_turn_, false) && mail;
   if (!mails_turn && kept.timers.earliest_due() <= now) {
@@ -118,15 +126,15 @@ void Runtime::wait_for_message(std::uint64_t head) {
 
   sleep(head, most);
 
-  if (control_.mailbox.tail.load(std::memory_order_relaxed) != head) return;
+  if (control_.mailbox.tail.load(std::memory_order_relaxed) != head || has_client_mail()) return;
   const std::uint64_t idle = now_ns() - begin;
   if (idle >= kRestAfterNs && !guard_.rests()) guard_.rest();
   if (idle >= idle_limit) hibernates_ = true;
 }
 
 // Until there is mail beyond `tail`, the bell, a signal, or the time is over. The daemon publishes
-// the tail, then looks at `sleeping`: one of the two sees the other. The suspension it changes
-// before it rings the bell.
+// the tail, then looks at `sleeping`: one of the two sees the other. The suspension, and which
+// clients there are, it changes before it rings the bell.
 void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   segment::MailboxEnds& ends = control_.mailbox;
   const std::uint32_t seen = ends.bell.load(std::memory_order_acquire);
@@ -140,8 +148,7 @@ void Runtime::sleep(std::uint64_t tail, std::uint64_t most_ns) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (ends.tail.load(std::memory_order_relaxed) == tail && !is_to_stop() &&
       wanted_suspension() == obeyed_)
-    segment::futex_wait(ends.bell, seen,
-                        std::chrono::nanoseconds{static_cast<std::int64_t>(most_ns)});
+    wait_for_bells(seen, most_ns);
   ends.sleeping.store(0, std::memory_order_relaxed);
   busy_poll_.slept(now_ns() - begin);
 }
@@ -151,7 +158,7 @@ bool Runtime::look_for_mail(std::uint64_t tail, std::uint32_t bell, std::uint64_
   const segment::MailboxEnds& ends = control_.mailbox;
   const std::uint64_t begin = now_ns();
   for (;; pause_looking()) {
-    if (ends.tail.load(std::memory_order_acquire) != tail) {
+    if (ends.tail.load(std::memory_order_acquire) != tail || has_client_mail()) {
       busy_poll_.found();
       return true;
     }
@@ -164,6 +171,7 @@ bool Runtime::look_for_mail(std::uint64_t tail, std::uint32_t bell, std::uint64_
 void Runtime::hibernate() {
   hibernated_ = true;
   strings_ = {};
+  request_ = {};
   outcome_ = {};
   running_ = {};
   ::malloc_trim(0);
@@ -193,8 +201,7 @@ void Runtime::fail(std::string text) {
 // well.
 bool Runtime::terminate_after(const std::string& text) {
   const Channel channel = running_.channel;
-  const bool has_run = channel == Channel::kMailbox || segment::is_kept_in_heap(channel);
-  if (behaviour_.terminate == nullptr || !has_run) return false;
+  if (behaviour_.terminate == nullptr || !segment::is_judged(channel)) return false;
   services_.close();
   transaction_.journal().restore();
   guard_.end_message();
@@ -206,11 +213,13 @@ bool Runtime::terminate_after(const std::string& text) {
     const segment::Dying dying{wall_clock_ns(), options_.incarnation, channel, text, {}};
     if (again) {
       running_.mailbox_head = transaction_.mailbox_head();
-    } else if (channel == Channel::kMailbox) {
+    } else if (!segment::is_kept_in_heap(channel)) {
       std::string value;
       resp::append_error(value, "CRASHED " + segment_.id().server + ": " + text + " in '" +
                                     running_.name + "'");
       services_.answer(running_.from, value);
+      if (running_.client != nullptr)
+        transaction_.take_request(*running_.client, running_.request_head);
       if (running_.if_dropped.stream != 0) note_dropped(running_.if_dropped);
       if (running_.message.type != segment::MessageType::kGetState)
         transaction_.add_letter(dying, running_.message, running_.body);
@@ -226,8 +235,9 @@ bool Runtime::terminate_after(const std::string& text) {
 
 // --- Around each transaction ---------------------------------------------------------------------
 
-void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access) {
-  transaction_.begin(channel, position, now_ns());
+void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access,
+                    std::uint32_t client) {
+  transaction_.begin(channel, position, now_ns(), client);
   enter(channel, position, access);
 }
 
@@ -240,6 +250,7 @@ void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access a
   running_.position = position;
   running_.mailbox_head = transaction_.mailbox_head();
   running_.if_dropped = {};
+  running_.client = nullptr;
   running_.from = {};
   running_.name.clear();
   hibernated_ = false;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/busy_poll.hpp"
+#include "common/segment/client_channels.hpp"
 #include "common/segment/segment.hpp"
 #include "common/segment/transaction.hpp"
 #include "peeper/abi.hpp"
@@ -45,8 +46,12 @@ struct RuntimeOptions {
 
 class Runtime {
  public:
-  // `bell`: the daemon's eventfd. Everything passed outlives the process.
-  Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, int bell,
+  struct Descriptors {
+    int bell;  // the daemon's eventfd
+    int line;  // from the daemon (launch.hpp)
+  };
+  // Everything passed outlives the process.
+  Runtime(segment::Segment& segment, const abi::Behaviour& behaviour, Descriptors descriptors,
           RuntimeOptions options);
 
   // First start: formats the heap and runs init, in one transaction. Otherwise checks that the
@@ -90,9 +95,20 @@ class Runtime {
   void wait_for_message(std::uint64_t head);
   void sleep(std::uint64_t tail, std::uint64_t most_ns);
   bool look_for_mail(std::uint64_t tail, std::uint32_t bell, std::uint64_t most_ns);
-  [[nodiscard]] std::uint64_t next_due(std::uint64_t head) const;
   void hibernate();
   void terminate();
+
+  // --- Clients' own channels (runtime_clients.cpp) ---
+  [[nodiscard]] bool have_clients_changed() const {
+    return control_.mailbox.clients_changed.load(std::memory_order_acquire) != clients_seen_;
+  }
+  void attend_clients();
+  [[nodiscard]] bool has_client_mail();
+  // The next request of the channels, which take turns; false if there is none.
+  bool run_client();
+  void handle_request(segment::ClientChannel& client);
+  // As futex_wait() on the mailbox's bell, and on those of the channels.
+  void wait_for_bells(std::uint32_t seen, std::uint64_t most_ns);
 
   // --- Suspended (runtime_suspend.cpp) ---
   [[nodiscard]] std::uint32_t wanted_suspension() const {
@@ -103,6 +119,9 @@ class Runtime {
 
   // --- One transaction each (runtime_messages.cpp) ---
   void handle(const Message& message);
+  // strings_ from a record; its token apart. None: it is malformed.
+  [[nodiscard]] std::optional<std::string_view> read_message(const segment::MessageHead& head,
+                                                             std::span<const std::byte> body);
   void handle_get_state();
   void handle_user(const segment::MessageHead& head, std::string_view token);
   void handle_continue();
@@ -122,7 +141,8 @@ class Runtime {
   void note_dropped(const segment::Dropped& message);
 
   // --- Around each transaction ---
-  void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
+  void begin(segment::Channel channel, std::uint64_t position, PageGuard::Access access,
+             std::uint32_t client = 0);
   void enter(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
   void commit(std::uint64_t mailbox_head);
   void show_memory();
@@ -144,6 +164,7 @@ class Runtime {
   const abi::Behaviour& behaviour_;
   const RuntimeOptions options_;
   segment::Transaction transaction_;
+  segment::ClientChannels clients_;
   PageGuard guard_;
   Heap heap_;
   Services services_;
@@ -155,6 +176,8 @@ class Runtime {
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
     segment::Dropped if_dropped{};   // of a message of another server
+    segment::ClientChannel* client = nullptr;  // whose request it is; and that ends there:
+    std::uint64_t request_head = 0;
     segment::MessageHead message{};  // of the mailbox
     std::span<const std::byte> body;
     abi::From from{};
@@ -168,6 +191,11 @@ class Runtime {
   bool stops_ = false;             // a callback said so
   BusyPoll busy_poll_;
   std::uint32_t handled_ = 0;       // messages, since the last wait
+  const int line_;
+  std::uint32_t clients_seen_;      // of MailboxEnds::clients_changed
+  std::size_t last_client_ = 0;     // whose turn it was
+  bool clients_turn_ = false;
+  std::vector<std::byte> request_;  // a copy of its body; keeps its memory
   bool hibernates_ = false;        // before the next wait
   bool hibernated_ = false;        // since anything ran
   bool timer_had_its_turn_ = false;

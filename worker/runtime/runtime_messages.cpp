@@ -40,17 +40,8 @@ abi::MessageKind kind_of(MessageType type) {
 
 void Runtime::handle(const Message& message) {
   const segment::MessageHead& head = message.head;
-  strings_.clear();
-  const bool readable =
-      segment::read_strings(head, message.body, [&](std::string_view text) {
-        strings_.push_back(bytes(text));
-      });
-  PEEPER_CHECK(readable, "a message in the mailbox was overwritten");
-  std::string_view token;
-  if ((head.flags & segment::kHasToken) != 0 && strings_.size() > 1) {
-    token = view(strings_.back());
-    strings_.pop_back();
-  }
+  const auto token = read_message(head, message.body);
+  PEEPER_CHECK(token, "a message in the mailbox was overwritten");
   const bool is_answer = head.type == MessageType::kAnswer;
 
   begin(Channel::kMailbox, message.position, Access::kReadsOnly);
@@ -68,10 +59,24 @@ void Runtime::handle(const Message& message) {
   } else {
     barrier([&] {
       if (access_of(head) == Access::kWrites) services_.change();
-      handle_user(head, token);
+      handle_user(head, *token);
     });
   }
   commit(running_.mailbox_head);
+}
+
+std::optional<std::string_view> Runtime::read_message(const segment::MessageHead& head,
+                                                      std::span<const std::byte> body) {
+  strings_.clear();
+  const bool readable = segment::read_strings(
+      head, body, [&](std::string_view text) { strings_.push_back(bytes(text)); });
+  if (!readable) return std::nullopt;
+  std::string_view token;
+  if ((head.flags & segment::kHasToken) != 0 && strings_.size() > 1) {
+    token = view(strings_.back());
+    strings_.pop_back();
+  }
+  return token;
 }
 
 // sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws

@@ -150,6 +150,7 @@ void Runtime::drop_kept(Channel channel, std::uint64_t number, segment::Dying dy
     case Channel::kNone:
     case Channel::kInit:
     case Channel::kMailbox:
+    case Channel::kClient:
     case Channel::kTerminate:
     case Channel::kStart:
     case Channel::kCodeChange:

@@ -20,6 +20,7 @@ void Runtime::obey(std::uint32_t suspension) {
   while (!is_to_stop() && wanted_suspension() == suspension) {
     const std::uint64_t tail = control_.mailbox.tail.load(std::memory_order_acquire);
     answer_system_messages(tail);
+    if (have_clients_changed()) attend_clients();
     sleep(tail, kLongestSleepNs);
   }
 }

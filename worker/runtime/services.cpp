@@ -19,7 +19,8 @@ namespace {
 constexpr std::uint64_t kOutboxPatienceNs = 2'000'000'000;
 
 bool is_same(const abi::From& a, const abi::From& b) {
-  return a.request == b.request && a.server == b.server && a.epoch == b.epoch;
+  return a.request == b.request && a.server == b.server && a.epoch == b.epoch &&
+         a.client == b.client;
 }
 
 peeper::string copy(std::string_view text) { return {text.data(), text.size()}; }
@@ -84,6 +85,7 @@ bool Services::answer(const abi::From& to, std::string_view value) {
     send(segment::OutgoingType::kAnswer, to.request, to.server, strings);
     return true;
   }
+  if (to.client != 0) return answer_client(to, value);
   const segment::ReplyEnds& ends = segment_.control().replies;
   if (to.epoch != ends.epoch.load(std::memory_order_acquire)) return false;
   if (value.size() > transaction_.largest_value())
@@ -98,6 +100,15 @@ bool Services::answer(const abi::From& to, std::string_view value) {
     room = transaction_.add_reply(to.request, to.epoch, bytes);
   }
   std::memcpy(room, value.data(), value.size());
+  return true;
+}
+
+// Nothing waits for a client: one that doesn't read what it is answered loses its channel.
+bool Services::answer_client(const abi::From& to, std::string_view value) {
+  segment::ClientChannel* client = clients_.find(to.client);
+  if (client == nullptr) return false;
+  if (!transaction_.add_client_reply(*client, to.request, value))
+    client->set_fault(segment::ClientFault::kUnread);
   return true;
 }
 

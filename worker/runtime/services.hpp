@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/segment/client_channels.hpp"
 #include "common/segment/segment.hpp"
 #include "common/segment/transaction.hpp"
 #include "peeper/abi.hpp"
@@ -28,10 +29,12 @@ namespace peeper::worker {
 class Services {
  public:
   // `bell`: the daemon's eventfd. `dedupe_window`: tokens that are remembered.
-  Services(const segment::Segment& segment, segment::Transaction& transaction, PageGuard& guard,
-           Heap& heap, int bell, std::size_t dedupe_window)
+  Services(const segment::Segment& segment, segment::Transaction& transaction,
+           segment::ClientChannels& clients, PageGuard& guard, Heap& heap, int bell,
+           std::size_t dedupe_window)
       : segment_(segment),
         transaction_(transaction),
+        clients_(clients),
         guard_(guard),
         heap_(heap),
         bell_(bell),
@@ -81,6 +84,7 @@ class Services {
   bool reply(const abi::From& to, std::string_view value);
   // Without looking for a token.
   bool answer(const abi::From& to, std::string_view value);
+  bool answer_client(const abi::From& to, std::string_view value);
 
   using Strings = std::span<const std::string_view>;
   std::uint64_t send_after(std::uint64_t ns, Strings strings);
@@ -98,6 +102,7 @@ class Services {
 
   const segment::Segment& segment_;
   segment::Transaction& transaction_;
+  segment::ClientChannels& clients_;
   PageGuard& guard_;
   Heap& heap_;
   const int bell_;

@@ -32,22 +32,21 @@ void protect(const segment::Segment& segment, int protection) {
 
 }  // namespace
 
-std::uint32_t wait_as_standby(const segment::Segment& segment, int control) {
+std::uint32_t wait_as_standby(const segment::Segment& segment, int line) {
   protect(segment, PROT_READ);
   const std::uint64_t reserved =
       segment.control().worker.heap_reserved.load(std::memory_order_relaxed);
   look_at({reinterpret_cast<const std::byte*>(&segment.header()), segment::kRingsOffset});
   look_at(segment.heap().first(std::min<std::uint64_t>({reserved, kWarmBytes,
                                                         segment.heap().size()})));
-  launch::Activate activate{};
+  launch::ToWorker packet{};
   ssize_t got = 0;
   do {
-    got = ::recv(control, &activate, sizeof activate, 0);
+    got = ::recv(line, &packet, sizeof packet, 0);
   } while (got < 0 && errno == EINTR);
-  if (got != sizeof activate) ::_exit(EXIT_SUCCESS);
-  ::close(control);
+  if (got != sizeof packet || packet.order != launch::Order::kActivate) ::_exit(EXIT_SUCCESS);
   protect(segment, PROT_READ | PROT_WRITE);
-  return activate.incarnation;
+  return packet.incarnation;
 }
 
 }  // namespace peeper::worker

@@ -10,9 +10,9 @@
 
 namespace peeper::worker {
 
-// Blocks until the daemon says so on `control`, which is closed then; from there on the segment may
-// be written as in any worker. Returns the incarnation to be. Ends the process when the daemon has
-// no use for it any more.
-[[nodiscard]] std::uint32_t wait_as_standby(const segment::Segment& segment, int control);
+// Blocks until the daemon says so on `line` (launch.hpp); from there on the segment may be written
+// as in any worker. Returns the incarnation to be. Ends the process when the daemon has no use for
+// it any more.
+[[nodiscard]] std::uint32_t wait_as_standby(const segment::Segment& segment, int line);
 
 }  // namespace peeper::worker

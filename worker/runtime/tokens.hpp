@@ -87,14 +87,16 @@ class Tokens {
 
  private:
   using Entries = peeper::unordered_map<peeper::string, Entry>;  // its nodes stay where they are
-  using CallKey = std::pair<std::uint64_t, std::uint64_t>;       // request; server or epoch
+  // The request; which server, channel or daemon took it.
+  using CallKey = std::pair<std::uint64_t, std::uint64_t>;
 
   // Beside the text: the node with its link, its place in by_age_, its buckets (two at the worst),
   // and the allocator's header of each of its three blocks.
   static constexpr std::uint64_t kOwnBytes = sizeof(Entries::value_type) + 96;
 
   static CallKey key_of(const abi::From& call) {
-    return {call.request, call.server != 0 ? call.server : call.epoch};
+    const std::uint64_t client = call.client;
+    return {call.request, call.server != 0 ? call.server : client << 32 | call.epoch};
   }
   static std::uint64_t bytes_of(const Entries::value_type& node) {
     return kOwnBytes + node.first.size() + node.second.reply.size();

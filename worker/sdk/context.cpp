@@ -29,7 +29,7 @@ void OutgoingArgument::write(double number) noexcept { bytes_ = write_digits(dig
 
 bool Context::reply(const From& caller, const Value& value) const {
   if (!caller) return false;
-  const abi::From from{caller.request, caller.server, caller.epoch, caller.reserved};
+  const abi::From from{caller.request, caller.server, caller.epoch, caller.client};
   return detail::host().reply(&from, detail::as_bytes(value.bytes()));
 }
 

@@ -53,7 +53,7 @@ std::int64_t integer_or_throw(std::string_view text, const std::string& what) {
 
 From Message::from() const noexcept {
   const abi::From& from = message_->from;
-  return {from.request, from.server, from.epoch, from.reserved};
+  return {from.request, from.server, from.epoch, from.client};
 }
 
 std::optional<Answer> Message::answer() const noexcept {

@@ -71,7 +71,7 @@ void Stage::ask_to_recover(const Death& death) {
   const launch::ToKeeper request{launch::Request::kRecover,
                                  static_cast<std::uint32_t>(death.observed), death.wait_status,
                                  death.incarnation, death.retries, death.allowed_ms,
-                                 death.at_ns, death.is_crash ? 1U : 0U, 0};
+                                 death.at_ns, death.is_crash ? 1U : 0U, 0, {}};
   require(::send(control_.get(), &request, sizeof request, MSG_NOSIGNAL) == sizeof request,
           "the keeper is gone");
 }

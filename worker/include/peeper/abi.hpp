@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 4;
+inline constexpr std::uint32_t kSdkVersion = 5;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -41,7 +41,7 @@ struct From {
   std::uint64_t request;
   std::uint64_t server;  // uid of the calling server's segment; 0: a client
   std::uint32_t epoch;   // which daemon took a client's request
-  std::uint32_t reserved;
+  std::uint32_t client;  // not 0: it came by a client's own channel, this one
 };
 
 // Valid during the callback only: the bytes lie in the mailbox.

@@ -14,10 +14,12 @@ struct From {
   std::uint64_t request = 0;
   std::uint64_t server = 0;  // which server's segment calls; 0: a client
   std::uint32_t epoch = 0;   // which daemon took a client's request
-  std::uint32_t reserved = 0;
+  std::uint32_t client = 0;  // not 0: it came by a client's own channel, this one
 
   // Whether it names somebody.
-  explicit operator bool() const noexcept { return request != 0 || server != 0 || epoch != 0; }
+  explicit operator bool() const noexcept {
+    return request != 0 || server != 0 || epoch != 0 || client != 0;
+  }
   friend auto operator<=>(const From&, const From&) = default;
 };
 
