@@ -9,12 +9,18 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "common/limits.hpp"
 
 namespace peeper::daemon {
 namespace {
+
+// A daemon that is killed while it starts a process leaves its socket to that one until it has run
+// exec: see instance_lock.cpp, whose lock goes a moment before.
+constexpr std::chrono::milliseconds kInheritedPatience{500};
+constexpr std::chrono::milliseconds kInheritedPause{10};
 
 using namespace std::chrono_literals;
 
@@ -61,13 +67,18 @@ Result<void> clear_the_way(const std::filesystem::path& path, const sockaddr_un&
   }
   if (!S_ISSOCK(facts.st_mode))
     return Failure{path.string() + " exists and is not a socket; choose another 'socket'", EEXIST};
-  const UniqueFd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!probe) return system_failure("cannot make a socket", errno);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  if (::connect(probe.get(), generic, sizeof address) == 0 || errno == EAGAIN)
-    return Failure{"another process answers on " + path.string() +
-                       "; is peeperd running already? Choose another 'socket'",
-                   EADDRINUSE};
+  const auto deadline = std::chrono::steady_clock::now() + kInheritedPatience;
+  while (true) {
+    const UniqueFd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!probe) return system_failure("cannot make a socket", errno);
+    if (::connect(probe.get(), generic, sizeof address) != 0 && errno != EAGAIN) break;
+    if (std::chrono::steady_clock::now() > deadline)
+      return Failure{"another process answers on " + path.string() +
+                         "; is peeperd running already? Choose another 'socket'",
+                     EADDRINUSE};
+    std::this_thread::sleep_for(kInheritedPause);
+  }
   if (errno != ECONNREFUSED) return system_failure("cannot probe " + path.string(), errno);
   if (::unlink(path.c_str()) != 0)
     return system_failure("cannot remove the stale socket " + path.string(), errno);

@@ -51,6 +51,7 @@ enum class FaultHint : std::uint32_t {
   kNone = 0,
   kStackOverflow = 1,
   kHeapWrite = 2,  // a write to the heap that no running message may make
+  kNoJournal = 3,  // one that a message may make, and no memory for the page's pre-image
 };
 
 // Writer: the worker, as it dies; `incarnation` when all but the backtrace is there, which comes

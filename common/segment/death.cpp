@@ -56,6 +56,9 @@ std::string describe(const Death& death, const CrashReport& report) {
       if (report.hint == FaultHint::kHeapWrite)
         text += " (write to the state outside of a message, from another thread or by a callback "
                 "that gets it const)";
+      if (report.hint == FaultHint::kNoJournal)
+        text += " (/dev/shm has no room for what undoes so large a change; make room there: "
+                "df -h /dev/shm)";
     }
     return text;
   }

@@ -3,13 +3,18 @@
 // Owner: whoever runs transactions (the worker; the keeper while there is none). An entry counts
 // only once it is complete, and a page may be written only once its entry counts; against death
 // that takes nothing but the order of the stores, so compiler fences stand where it matters.
-// Bounded: one entry a heap page, for which reserve_heap() has set memory aside.
+// Bounded: one entry a heap page. Memory for the first images is there from the beginning; for more
+// it is taken when a message changes more, before anything is written there, and given back later.
 #pragma once
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
 #include "common/check.hpp"
+#include "common/segment/plan.hpp"
 #include "common/segment/segment.hpp"
 
 namespace peeper::segment {
@@ -24,7 +29,9 @@ class Journal {
       : head_(segment.control().journal),
         heap_(segment.heap()),
         index_(segment.journal_index()),
-        pages_(segment.journal_pages()) {}
+        pages_(segment.journal_pages()),
+        set_aside_(journal_set_aside(segment.plan()).bytes / kPageBytes),
+        room_(set_aside_) {}
 
   // Forgets the entries of before, then belongs to `sequence`: in this order, so that old entries
   // never pass for new ones.
@@ -36,10 +43,37 @@ class Journal {
     compiler_fence();
   }
 
-  // Saves heap pages [first, first + count). Each page at most once a transaction.
+  // Memory for `count` images more. False: /dev/shm has none; nothing of the journal has changed.
+  // Async-signal-safe. Needs Linux 5.14 (MADV_POPULATE_WRITE) for more than is set aside.
+  [[nodiscard]] bool make_room(std::uint64_t count) {
+    const std::uint64_t needed = count_ + count;
+    if (needed <= room_) return true;
+    if (needed > index_.size()) return false;
+    // Few calls for many pages; where that is too much, no more than it takes.
+    const std::uint64_t ample = std::min(index_.size(), std::max(needed, 2 * room_));
+    return populate(ample) || populate(needed);
+  }
+  // Between transactions of a worker: the memory of what a large one, also of a worker before this
+  // one, has left there, but for `keep` images.
+  void give_back(std::uint64_t keep) {
+    const std::uint64_t kept = std::min(std::max(keep, set_aside_), index_.size());
+    if (kept == index_.size()) return;
+    // The entries of a message that was rolled back, and will run again, still count: a recovery
+    // before its begin() would take what is nothing any more for its pages.
+    count_ = 0;
+    head_.count.store(0, std::memory_order_relaxed);
+    compiler_fence();
+    ::madvise(pages_ + kept * kPageBytes, (index_.size() - kept) * kPageBytes, MADV_REMOVE);
+    room_ = std::min(room_, kept);
+  }
+  // Images that have memory.
+  [[nodiscard]] std::uint64_t room() const { return room_; }
+
+  // Saves heap pages [first, first + count), for which there is room. Each page at most once a
+  // transaction.
   void save(std::uint64_t first, std::uint64_t count) {
     if (count == 0) return;
-    PEEPER_CHECK(first + count <= index_.size() && count_ + count <= index_.size(),
+    PEEPER_CHECK(first + count <= index_.size() && count_ + count <= room_,
                  "a journal entry for a page outside the heap");
     std::memcpy(pages_ + count_ * kPageBytes, heap_.data() + first * kPageBytes,
                 count * kPageBytes);
@@ -61,10 +95,21 @@ class Journal {
   }
 
  private:
+  // As a write would, but that a lack of memory is told instead of being a SIGBUS.
+  bool populate(std::uint64_t pages) {
+    if (::madvise(pages_ + room_ * kPageBytes, (pages - room_) * kPageBytes,
+                  MADV_POPULATE_WRITE) != 0)
+      return false;
+    room_ = pages;
+    return true;
+  }
+
   JournalHead& head_;
   std::span<std::byte> heap_;
   std::span<std::uint32_t> index_;
   std::byte* pages_;
+  std::uint64_t set_aside_;  // images, of all those that have memory: room_
+  std::uint64_t room_;
   std::uint64_t count_ = 0;
 };
 

@@ -11,8 +11,8 @@
 //   outbox      ring of messages   worker → other servers, by the daemon
 //   letters     ring of messages   that were dropped         (as large as the mailbox)
 //   heap        State and all it owns, the allocator included      (sparse, grows in steps)
-//   journal     page numbers, then page images                     (sparse, grows with the heap;
-//               moves up when state_size is raised)
+//   journal     page numbers, then page images                     (sparse; the numbers grow with
+//               the heap, the images with what a message changes; moves up when state_size is raised)
 //
 // The daemon maps up to the end of the letters, keeper and worker map everything. "Writer" names
 // the one process that stores a field; while no worker lives the keeper stands in for it. All

@@ -14,8 +14,7 @@ HeapParts heap_parts(const Plan& plan, std::uint64_t from, std::uint64_t to) {
   constexpr std::uint64_t kEntry = sizeof(std::uint32_t);
   return {{{plan.heap.offset + from, to - from},
            {plan.journal_index.offset + from / kPageBytes * kEntry,
-            (to - from) / kPageBytes * kEntry},
-           {plan.journal_pages.offset + from, to - from}}};
+            (to - from) / kPageBytes * kEntry}}};
 }
 
 Result<void> reserve(int fd, const SegmentId& id, Extent extent) {

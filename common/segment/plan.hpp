@@ -21,6 +21,14 @@ struct PlanSizes {
 // Whoever lays out differently raises kLayoutVersion: sound_plan() knows only this one.
 [[nodiscard]] Plan lay_out(PlanSizes sizes);
 
+// The journal's images that have memory from the beginning: what a message changes at least, however
+// full /dev/shm is. More is taken while a message needs it (journal.hpp).
+inline constexpr std::uint64_t kJournalSetAside = 256 * 1024;
+constexpr Extent journal_set_aside(const Plan& plan) {
+  const std::uint64_t all = plan.journal_pages.bytes;
+  return {plan.journal_pages.offset, all < kJournalSetAside ? all : kJournalSetAside};
+}
+
 // The plan with the two sizes of `found`, if `found` is that in every field; none if anybody else
 // than lay_out() has written it. `found` is a copy: of shared memory it would be read twice.
 [[nodiscard]] std::optional<Plan> sound_plan(const Plan& found);

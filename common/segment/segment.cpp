@@ -138,6 +138,8 @@ Result<void> Segment::initialise(const Wanted& wanted) {
   wanted.behaviour.copy(h.behaviour, sizeof h.behaviour - 1);
   const std::uint64_t first = std::min<std::uint64_t>(kFirstHeapBytes, plan_.heap.bytes);
   if (const auto kept = reserve_heap(first); !kept) return give_up(kept.error());
+  if (const auto kept = reserve(fd, id_, journal_set_aside(plan_)); !kept)
+    return give_up(kept.error());
   h.magic.store(kMagic, std::memory_order_release);
   return {};
 }
@@ -163,6 +165,8 @@ Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
   };
   if (const auto sized = resize(larger.total_bytes); !sized) return give_up(sized.error());
   if (const auto kept = reserve_heap_pages(fd, id_, larger, 0, reserved); !kept)
+    return give_up(kept.error());
+  if (const auto kept = reserve(fd, id_, journal_set_aside(larger)); !kept)
     return give_up(kept.error());
   Header& h = header();
   const std::uint64_t next = 1 - h.current.load(std::memory_order_relaxed);
@@ -276,7 +280,8 @@ std::optional<std::uint64_t> next_heap_size(std::uint64_t reserved, std::uint64_
                                             std::uint64_t limit) {
   if (needed > limit) return std::nullopt;
   std::uint64_t size = std::max(reserved, kFirstHeapBytes);
-  while (size < needed) size += std::min(size, kMostHeapStep);
+  while (size < needed)
+    size += std::clamp(page_up(size / 8), kFirstHeapBytes, kMostHeapStep);
   return std::min(size, limit);
 }
 

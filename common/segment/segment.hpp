@@ -81,7 +81,7 @@ class Segment {
   void release_claim() const noexcept;
 
   // --- Size --------------------------------------------------------------------------------------
-  // Gives the first `bytes` of the heap, and their share of the journal, memory that can't be
+  // Gives the first `bytes` of the heap, and their pages' numbers in the journal, memory that can't be
   // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
 
@@ -148,7 +148,8 @@ class Segment {
   std::byte* journal_pages_ = nullptr;
 };
 
-// The heap grows by these: small servers stay small, large ones need few steps.
+// The heap grows by an eighth, within these: what is not used yet is little beside what is, and large
+// ones need few steps.
 inline constexpr std::uint64_t kFirstHeapBytes = 256 * 1024;
 inline constexpr std::uint64_t kMostHeapStep = 64 * 1024 * 1024;
 

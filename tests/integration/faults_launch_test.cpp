@@ -201,7 +201,8 @@ TEST_CASE("without descriptors clients wait, and servers come back when there ar
   const auto time_before = processor_time(pid);
   const auto until = std::chrono::steady_clock::now() + 1s;
   peeperd.await([&] {
-    return peeperd.log().find("cannot start ") != std::string::npos ||
+    return peeperd.log().find("no socket pair for its worker") != std::string::npos ||
+           peeperd.log().find("cannot start ") != std::string::npos ||
            peeperd.log().find("cannot watch ") != std::string::npos;
   });
   CHECK(talk({"PING"}) == "PONG");

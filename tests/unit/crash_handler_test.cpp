@@ -70,7 +70,8 @@ class Victim {
       if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
       ::dup2(bell_.get(), launch::kBellFd);
       ::dup2(bell_.get(), launch::kLeashFd);
-      ::close_range(launch::kLeashFd + 1, ~0U, 0);  // as the daemon starts it
+      ::dup2(bell_.get(), launch::kLineFd);
+      ::close_range(launch::kLineFd + 1, ~0U, 0);  // as the daemon starts it
       worker::install_crash_handler(*segment, kIncarnation, launch::kBellFd);
       ::raise(SIGSTOP);
       life(*segment, steps);

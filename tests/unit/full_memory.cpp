@@ -1,6 +1,7 @@
 #include "full_memory.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,9 +46,24 @@ static int fallocate_while_there_is_room(int fd, off_t offset, off_t bytes) {
   return 0;
 }
 
+static int madvise_while_there_is_room(void* memory, std::size_t bytes, int advice) {
+  if (advice == MADV_POPULATE_WRITE && left.pages != FullMemory::kUnlimited) {
+    if (bytes / 4096 > left.pages) {
+      ++failed;
+      errno = ENOMEM;
+      return -1;
+    }
+    left.pages -= bytes / 4096;
+  }
+  return static_cast<int>(::syscall(SYS_madvise, memory, bytes, advice));
+}
+
 }  // namespace peeper::test
 
-// In this program it takes the place of the C library's.
+// In this program they take the place of the C library's.
 extern "C" int posix_fallocate(int fd, off_t offset, off_t bytes) {
   return peeper::test::fallocate_while_there_is_room(fd, offset, bytes);
+}
+extern "C" int madvise(void* memory, std::size_t bytes, int advice) noexcept {
+  return peeper::test::madvise_while_there_is_room(memory, bytes, advice);
 }

@@ -1,5 +1,5 @@
 // Stands in for a /dev/shm that is full, or fills up at a given moment: as long as one lives,
-// posix_fallocate reserves no more than it says. One at a time, and for one file.
+// posix_fallocate and MADV_POPULATE_WRITE reserve no more than it says. One at a time, for one file.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@ class FullMemory {
 
   struct Room {
     std::uint64_t calls = kUnlimited;  // that succeed before all others fail
+    std::uint64_t pages = kUnlimited;  // to be populated
     std::uint64_t bytes = kUnlimited;  // beyond what the file has at the first call
   };
   explicit FullMemory(Room room);

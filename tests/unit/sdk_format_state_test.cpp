@@ -137,7 +137,7 @@ TEST_CASE("callers, timers and references may be kept in a state and are shown")
   peeper::check_state<Kept>();
   CHECK(shown_as(Kept{}) ==
         "%3\r\n$4\r\nfrom\r\n%4\r\n$7\r\nrequest\r\n:1\r\n$6\r\nserver\r\n:2\r\n"
-        "$5\r\nepoch\r\n:3\r\n$8\r\nreserved\r\n:0\r\n"
+        "$5\r\nepoch\r\n:3\r\n$6\r\nclient\r\n:0\r\n"
         "$5\r\ntimer\r\n%1\r\n$6\r\nnumber\r\n:4\r\n"
         "$9\r\nreference\r\n%1\r\n$6\r\nnumber\r\n:5\r\n");
 

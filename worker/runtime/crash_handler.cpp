@@ -82,7 +82,8 @@ segment::FaultHint hint_of(int signal, const siginfo_t* info, const void* contex
   const auto begin = reinterpret_cast<std::uint64_t>(heap.data());
   const std::uint64_t reserved = heap_reserved->load(std::memory_order_relaxed);
   if (info->si_code == SEGV_ACCERR && address - begin < std::min(reserved, heap.size()))
-    return segment::FaultHint::kHeapWrite;
+    return heap_guard != nullptr && heap_guard->lacks_room() ? segment::FaultHint::kNoJournal
+                                                             : segment::FaultHint::kHeapWrite;
   return segment::FaultHint::kNone;
 }
 
@@ -106,10 +107,11 @@ End begin_to_die() {
   return End::kAlreadyTold;
 }
 
-// Has the process descriptors beside its standard ones, bell and leash? Those the kernel gives out
+// Has the process descriptors beside its standard ones, bell, leash and line? Those the kernel gives out
 // first are looked at; a process that has others has, or had, them too.
 bool holds_descriptors() {
-  constexpr int kFirst = std::max({STDERR_FILENO, launch::kBellFd, launch::kLeashFd}) + 1;
+  constexpr int kFirst =
+      std::max({STDERR_FILENO, launch::kBellFd, launch::kLeashFd, launch::kLineFd}) + 1;
   pollfd looked_at[252];
   for (int i = 0; pollfd& one : looked_at) one = {kFirst + i++, 0, 0};
   if (::poll(looked_at, std::size(looked_at), 0) < 0) return true;

@@ -17,19 +17,10 @@
 #include <string>
 
 #include "common/segment/segment.hpp"
+#include "worker/runtime/out_of_memory.hpp"
 #include "worker/runtime/page_guard.hpp"
 
 namespace peeper::worker {
-
-// What a callback gets when the heap can't grow: it fails as any throwing callback does.
-class OutOfStateMemory : public std::bad_alloc {
- public:
-  explicit OutOfStateMemory(std::string text) : text_(std::move(text)) {}
-  [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
-
- private:
-  std::string text_;
-};
 
 // What State a heap holds. A part of the heap, so that it changes together with the State.
 struct Fingerprint {

@@ -6,11 +6,20 @@
 #include <csignal>
 #include <cstring>
 
+#include "worker/runtime/out_of_memory.hpp"
+
 namespace peeper::worker {
 namespace {
 
 using segment::kPageBytes;
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kNoRoom =
+    "out of state memory: /dev/shm has no room for what undoes a message; make room there "
+    "(df -h /dev/shm)";
+
+// Enough for as many pages as can be hot, and some: so much of what messages have taken is kept.
+constexpr std::uint64_t kKeptImages = 512;
 
 // Pages opened by one fault. A message that faults often writes much: larger blocks then cost
 // copies, which are cheap, where single pages cost faults; and the kernel's number of mappings is
@@ -112,6 +121,7 @@ PageGuard::PageGuard(const segment::Segment& segment, segment::Journal& journal,
       protect(0, reserved_pages_, PROT_READ) &&
       protect(reserved_pages_, heap_.size() / kPageBytes - reserved_pages_, PROT_NONE);
   PEEPER_CHECK(is_protected, "the heap can't be protected");
+  journal_.give_back(0);
 }
 
 bool PageGuard::protect(std::uint64_t first, std::uint64_t count, int protection) const {
@@ -148,6 +158,7 @@ void for_each_run(const std::vector<HotPages::Hot>& hot, OnRun run) {
 }  // namespace
 
 void PageGuard::begin_writing() {
+  if (!journal_.make_room(hot_.pages().size())) throw OutOfStateMemory(kNoRoom);
   wake();
   writing_ = true;
   ++message_;
@@ -164,6 +175,7 @@ void PageGuard::begin_writing() {
 void PageGuard::rest() {
   const auto& hot = hot_.pages();
   rests_ = true;
+  if (journal_.room() > kKeptImages) journal_.give_back(kKeptImages);
   if (hot.empty()) return;
   PEEPER_CHECK(protect(hot.front().page, hot.back().page - hot.front().page + 1, PROT_READ),
                "hot pages can't be protected");
@@ -186,7 +198,9 @@ bool PageGuard::on_fault(const void* address) {
   ++counts_.faults;
   const std::uint64_t block = block_pages(faults_++);
   const std::uint64_t first = page / block * block;
-  return open(first, std::min(first + block, reserved_pages_) - first);
+  if (open(first, std::min(first + block, reserved_pages_) - first)) return true;
+  // Where memory is short the page alone may still have its place.
+  return lacks_room_ && (writable_[page] != 0 || open(page, 1));
 }
 
 void PageGuard::touch(const void* memory, std::size_t bytes) {
@@ -196,8 +210,9 @@ void PageGuard::touch(const void* memory, std::size_t bytes) {
                            begin + reserved_pages_ * kPageBytes);
   if (!open_ || from >= to || ::pthread_equal(thread_, ::pthread_self()) == 0) return;
   const std::uint64_t first = (from - begin) / kPageBytes;
-  PEEPER_CHECK(open(first, (to - begin + kPageBytes - 1) / kPageBytes - first),
-               "the kernel has no room for more mappings");
+  if (open(first, (to - begin + kPageBytes - 1) / kPageBytes - first)) return;
+  PEEPER_CHECK(lacks_room_, "the kernel has no room for more mappings");
+  throw OutOfStateMemory(kNoRoom);
 }
 
 // Those of the pages that aren't writable yet, in as few runs as possible.
@@ -220,6 +235,8 @@ bool PageGuard::open(std::uint64_t first, std::uint64_t count) {
 bool PageGuard::open_run(std::uint64_t first, std::uint64_t count) {
   const bool is_first = opened_count_ == 0 && hot_.pages().empty();
   const std::uint64_t omitted = kOmitFirstPreImage && is_first ? 1 : 0;
+  lacks_room_ = !journal_.make_room(count);
+  if (lacks_room_) return false;
   saving_ = true;
   segment::compiler_fence();
   journal_.save(first + omitted, count - omitted);

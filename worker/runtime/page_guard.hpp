@@ -56,7 +56,8 @@ class PageGuard {
   enum class Access { kWrites, kReadsOnly };
   // After Transaction::begin(). With kReadsOnly nothing is copied, and a write is a real fault.
   void begin_message(Access access);
-  // In a message that only read until now: from here on it may write.
+  // In a message that only read until now: from here on it may write. Throws OutOfStateMemory where
+  // there is no memory for the hot pages' pre-images.
   void begin_writing();
   // Before the commit. From here on the first write to a page is a real fault.
   void seal() { open_ = false; }
@@ -65,13 +66,15 @@ class PageGuard {
 
   // Between messages, when none is expected soon: hot pages too are read-only until the next message
   // that may write, so that a stray write to one is a real fault. One system call, and later one for
-  // each run of hot pages.
+  // each run of hot pages. What a large message has taken for its pre-images is given back.
   void rest();
   [[nodiscard]] bool rests() const { return rests_; }
 
   // A write to `address` was refused. True: the page is saved and writable now, the write may go
   // on. False: it isn't ours to allow.
   [[nodiscard]] bool on_fault(const void* address);
+  // It was ours, and there was no memory for the page's pre-image.
+  [[nodiscard]] bool lacks_room() const { return lacks_room_; }
 
   // As if each page of [memory, memory + bytes) had been written: for a buffer that is handed to a
   // system call, which would fail with EFAULT. Ignores what isn't heap, and any thread but its own:
@@ -113,6 +116,7 @@ class PageGuard {
   bool writing_ = false;      // a message that may write was begun and not ended
   bool open_ = false;         // it may still write
   bool rests_ = false;        // hot pages are read-only
+  bool lacks_room_ = false;
   bool saving_ = false;       // a fault meanwhile, in a user's signal handler, is a real one
   Counts counts_;
 };
