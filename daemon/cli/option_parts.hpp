@@ -1,5 +1,5 @@
-// What options.cpp and its parts have in common: what CLI11 fills in, and how a command is described
-// to it. Pure.
+// What options.cpp and its parts have in common: what CLI11 fills in, and how a command is
+// described to it. Pure.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <sstream>
+#include <string_view>
 
 #include "common/limits.hpp"
 #include "daemon/cli/commands.hpp"
@@ -265,7 +266,8 @@ bool is_command(const CLI::App& app, const std::string& word) {
 std::size_t count_own(const CLI::App& app, const std::vector<std::string>& arguments,
                       std::size_t command_at) {
   const std::string& name = arguments[command_at];
-  if (name != "call" && name != "cast" && name != "send" && name != "bench") return arguments.size();
+  constexpr std::string_view kWithMessage[] = {"call", "cast", "send", "bench"};
+  if (std::ranges::count(kWithMessage, name) == 0) return arguments.size();
   const CLI::App* command = app.get_subcommand(name);
   int words = 0;
   bool only_words = false;

@@ -65,7 +65,8 @@ TEST_SUITE("bench command") {
   }
 
   TEST_CASE("what can't be is refused with what could") {
-    CHECK(has(refused({"bench", "-c", "0", "s", "m"}), "--clients: Value 0 not in range 1 to 10000"));
+    CHECK(has(refused({"bench", "-c", "0", "s", "m"}),
+              "--clients: Value 0 not in range 1 to 10000"));
     CHECK(has(refused({"bench", "-c", "10001", "s", "m"}), "--clients"));
     CHECK(has(refused({"bench", "-P", "10001", "s", "m"}), "1 to 10000"));
     CHECK(has(refused({"bench", "-n", "many", "s", "m"}), "--requests"));
