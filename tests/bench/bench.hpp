@@ -11,6 +11,7 @@ namespace peeper::bench {
 struct Settings {
   int runs = 5;  // interleaved with the peer's; medians are shown
   bool large = false;  // 10 million keys, too
+  bool quick = false;  // redis-benchmark with a tenth of the requests
   int seconds = 60;    // of overload
   std::string data;    // directory of the files for plotting
 };

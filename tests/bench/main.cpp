@@ -1,4 +1,4 @@
-// peeper-bench [PART ...] [large] [runs=N] [seconds=N] [data=DIR]: all parts if none is named.
+// peeper-bench [PART ...] [large] [quick] [runs=N] [seconds=N] [data=DIR]: all parts if none.
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -34,7 +34,7 @@ int usage() {
   for (const Part& part : kParts) names += std::string(names.empty() ? "" : "|") + part.name.data();
   std::fprintf(stderr,
                "usage: peeper-bench [%s ...]\n"
-               "                    [large] [runs=N] [seconds=N] [data=DIRECTORY]\n",
+               "                    [large] [quick] [runs=N] [seconds=N] [data=DIRECTORY]\n",
                names.c_str());
   return 2;
 }
@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     const auto is_named = [&](const Part& part) { return part.name == word; };
     if (std::ranges::any_of(kParts, is_named)) wanted.push_back(word);
     else if (word == "large") settings.large = true;
+    else if (word == "quick") settings.quick = true;
     else if (word.starts_with("data=")) settings.data = word.substr(5);
     else if (!read_number(word, "runs=", settings.runs) &&
              !read_number(word, "seconds=", settings.seconds))
