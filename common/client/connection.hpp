@@ -39,6 +39,8 @@ class Connection {
                                     Milliseconds timeout = limits::kCallTimeout);
   // Takes a connected stream socket, and makes it non-blocking.
   static Connection adopt(UniqueFd socket);
+  // The other way: the socket, non-blocking, without what was read from it and not yet received.
+  [[nodiscard]] UniqueFd release() && { return std::move(socket_); }
 
   // Sends one command and waits for its reply. Nothing else may be outstanding (see send). Pushes
   // that arrive meanwhile are dropped: a connection that subscribes uses send and receive.

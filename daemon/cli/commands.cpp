@@ -7,6 +7,7 @@
 
 #include "common/client/client.hpp"
 #include "common/limits.hpp"
+#include "daemon/cli/bench.hpp"
 #include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/symbolize.hpp"
@@ -49,6 +50,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kStop:
     case Verb::kRestart:
     case Verb::kReload:
+    case Verb::kBench:
     case Verb::kPing: return render_value(reply, target);
   }
   return {};
@@ -62,9 +64,9 @@ std::string_view failure_code(int exit_code, FailedWhen when) {
 Command message_of(const Options& options) {
   const std::string& server = options.words.at(0);
   const std::string& message = options.words.at(1);
-  Command command = options.verb == Verb::kCall   ? Command::call(server, message)
-                    : options.verb == Verb::kCast ? Command::cast(server, message)
-                                                  : Command::send(server, message);
+  Command command = options.verb == Verb::kCast   ? Command::cast(server, message)
+                    : options.verb == Verb::kSend ? Command::send(server, message)
+                                                  : Command::call(server, message);
   for (std::size_t i = 2; i < options.words.size(); ++i) command.add_argument(options.words[i]);
   if (!options.token.empty()) command.set_token(options.token);
   return std::move(command).timeout(options.call_timeout.value_or(limits::kCallTimeout));
@@ -90,7 +92,8 @@ Command bare_command(const Options& options) {
   switch (options.verb) {
     case Verb::kCall:
     case Verb::kCast:
-    case Verb::kSend: return message_of(options);
+    case Verb::kSend:
+    case Verb::kBench: return message_of(options);
     case Verb::kList: return question_of(options, {"SUPERVISOR", "WHICH_CHILDREN"}, Repeat::kSafe);
     case Verb::kState: return question_of(options, {"SYS", "GET_STATE"}, Repeat::kSafe);
     case Verb::kStatus: return question_of(options, {"SYS", "GET_STATUS"}, Repeat::kSafe);
@@ -155,6 +158,7 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
 }
 
 Output run(const Options& options, Targets targets) {
+  if (options.verb == Verb::kBench) return run_bench(options, targets);
   Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
   if (options.verb == Verb::kRestart) {

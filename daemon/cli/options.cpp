@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <sstream>
+#include <string_view>
 
 #include "common/limits.hpp"
 #include "daemon/cli/commands.hpp"
+#include "daemon/cli/option_parts.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -31,35 +33,6 @@ Examples:
   PEEPER_SOCKET=/tmp/p.sock peeper ping
 Help on one command: peeper call --help)";
 
-// What CLI11 fills in while it parses.
-struct Fields {
-  Options options;
-  std::int64_t wait_ms = 0;
-  std::int64_t call_timeout_ms = 0;
-  std::string server;
-  std::string message;
-  std::string process;
-  std::string signal;
-  std::string path;
-  std::string on_or_off;
-  std::string action;
-  std::string number;
-  std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
-};
-
-CLI::App* add_verb(CLI::App& app, Fields& fields, Verb verb, const char* name, const char* text,
-                   const char* more) {
-  CLI::App* command = app.add_subcommand(name, text);
-  command->footer(std::string("\n") + more);
-  command->fallthrough();
-  command->callback([&fields, verb] { fields.options.verb = verb; });
-  return command;
-}
-
-void add_word(CLI::App* command, const char* name, std::string& word, const char* text) {
-  command->add_option(name, word, text)->required()->type_name("");
-}
-
 std::string check_token(const std::string& token) {
   if (!token.empty() && token.size() <= limits::kTokenBytes) return "";
   return "a token has 1 to " + std::to_string(limits::kTokenBytes) + " bytes";
@@ -68,21 +41,13 @@ std::string check_token(const std::string& token) {
 CLI::App* add_message_verb(CLI::App& app, Fields& fields, Verb verb, const char* name,
                            const char* text, const char* more) {
   CLI::App* command = add_verb(app, fields, verb, name, text, more);
-  add_word(command, "SERVER", fields.server, "the server's name");
-  add_word(command, "MESSAGE", fields.message, "the message's name");
   command->add_option("--id", fields.options.token,
                       "the message's token: the server handles only the\n"
                       "first message with it, and answers the same again")
       ->check(CLI::Validator(check_token, "", "token"))
       ->type_name("TOKEN");
-  command->add_option("ARG", fields.shown_only, "arguments, sent as they are")->type_name("");
+  add_message_words(command, fields);
   return command;
-}
-
-void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text) {
-  CLI::Range range(std::int64_t{1}, std::int64_t{limits::kMostCallTimeout.count()});
-  range.description("");  // would make the help line too long
-  app.add_option("--timeout", value, text)->check(range)->type_name("MS");
 }
 
 void add_messages(CLI::App& app, Fields& fields) {
@@ -272,6 +237,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_supervision(app, fields);
   add_suspension(app, fields);
   add_trials(app, fields);
+  add_bench(app, fields);
 }
 
 // Whether the option takes the next argument for its value.
@@ -300,7 +266,8 @@ bool is_command(const CLI::App& app, const std::string& word) {
 std::size_t count_own(const CLI::App& app, const std::vector<std::string>& arguments,
                       std::size_t command_at) {
   const std::string& name = arguments[command_at];
-  if (name != "call" && name != "cast" && name != "send") return arguments.size();
+  constexpr std::string_view kWithMessage[] = {"call", "cast", "send", "bench"};
+  if (std::ranges::count(kWithMessage, name) == 0) return arguments.size();
   const CLI::App* command = app.get_subcommand(name);
   int words = 0;
   bool only_words = false;
@@ -326,7 +293,8 @@ Options options_of(Fields&& fields) {
   switch (options.verb) {
     case Verb::kCall:
     case Verb::kCast:
-    case Verb::kSend: options.words = {fields.server, fields.message}; break;
+    case Verb::kSend:
+    case Verb::kBench: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
     case Verb::kSuspend:
     case Verb::kResume:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -11,7 +12,15 @@ namespace peeper::cli {
 
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
-  kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters
+  kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters,
+  kBench
+};
+
+// How `peeper bench` asks.
+struct BenchOptions {
+  std::uint64_t clients = 1;
+  std::uint64_t pipeline = 1;
+  std::uint64_t requests = 100'000;
 };
 
 struct Options {
@@ -27,6 +36,7 @@ struct Options {
   bool retry = true;
   // The message's token; empty: one is made.
   std::string token;
+  BenchOptions bench;
   // What follows the command: server, message, arguments; server, process, signal; server, path;
   // server, "show", number; what to do, server, number.
   std::vector<std::string> words;

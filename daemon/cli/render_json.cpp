@@ -14,16 +14,6 @@ namespace {
 using resp::Reply;
 namespace json = boost::json;
 
-std::string valid_utf8(std::string_view bytes) {
-  std::string text;
-  while (!bytes.empty()) {
-    const Character character = first_character(bytes);
-    text += character.valid ? bytes.substr(0, character.bytes) : "\uFFFD";
-    bytes.remove_prefix(character.bytes);
-  }
-  return text;
-}
-
 json::value text_value(std::string_view bytes) { return json::string(valid_utf8(bytes)); }
 
 json::value error_value(std::string_view code, std::string_view message) {

@@ -37,4 +37,14 @@ Character first_character(std::string_view text) {
   return {form.bytes, code, true};
 }
 
+std::string valid_utf8(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Character character = first_character(bytes);
+    text += character.valid ? bytes.substr(0, character.bytes) : "\uFFFD";
+    bytes.remove_prefix(character.bytes);
+  }
+  return text;
+}
+
 }  // namespace peeper::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace peeper::cli {
@@ -14,5 +15,8 @@ struct Character {
 
 // The first character of `text`, which is not empty.
 [[nodiscard]] Character first_character(std::string_view text);
+
+// Each byte that is part of no valid character becomes U+FFFD.
+[[nodiscard]] std::string valid_utf8(std::string_view bytes);
 
 }  // namespace peeper::cli

@@ -1,5 +1,7 @@
 // Memory shared with the worker, beside hiredis over Redis's socket: one client, in turns.
+#ifdef PEEPER_HAS_HIREDIS
 #include <hiredis/hiredis.h>
+#endif
 
 #include <chrono>
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include "require.hpp"
 
 namespace peeper::bench {
+#ifdef PEEPER_HAS_HIREDIS
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -140,4 +143,12 @@ void channel_beside_hiredis(const Settings& settings) {
   peeperd.stop();
 }
 
+#else
+
+void channel_beside_hiredis(const Settings&) {
+  std::printf("\na channel beside hiredis: left out, for hiredis is missing; ./quickstart bench "
+              "installs it (libhiredis-dev)\n");
+}
+
+#endif
 }  // namespace peeper::bench

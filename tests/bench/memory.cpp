@@ -1,9 +1,5 @@
 // What a million keys take: all of peeper's processes and the segment, and redis-server.
-#include <sys/stat.h>
-
 #include <cstdio>
-#include <fstream>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +7,7 @@
 #include "bench.hpp"
 #include "instance.hpp"
 #include "keys.hpp"
+#include "processes.hpp"
 #include "redis_server.hpp"
 #include "require.hpp"
 
@@ -18,26 +15,6 @@ namespace peeper::bench {
 namespace {
 
 constexpr std::uint64_t kKeys = 1'000'000;
-constexpr double kMiB = 1 << 20;
-
-// "Rss", "Pss", "Pss_Shmem", … in bytes.
-std::map<std::string, double> memory_of(int pid) {
-  std::ifstream file{"/proc/" + std::to_string(pid) + "/smaps_rollup"};
-  std::map<std::string, double> memory;
-  std::string line;
-  std::getline(file, line);  // the addresses
-  std::string name;
-  for (double kilobytes = 0; file >> name >> kilobytes; std::getline(file, line))
-    memory[name.substr(0, name.size() - 1)] = kilobytes * 1024;
-  test::require(memory.contains("Pss_Shmem"), "no smaps_rollup of process " + std::to_string(pid));
-  return memory;
-}
-
-double allocated(const std::string& path) {
-  struct stat facts {};
-  test::require(::stat(path.c_str(), &facts) == 0, "no segment " + path);
-  return static_cast<double>(facts.st_blocks) * 512;
-}
 
 double memory_of_redis() {
   test::Instance directory{""};

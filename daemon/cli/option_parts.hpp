@@ -1,0 +1,41 @@
+// What options.cpp and its parts have in common: what CLI11 fills in, and how a command is
+// described to it. Pure.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/cli/options.hpp"
+
+namespace peeper::cli {
+
+// What CLI11 fills in while it parses.
+struct Fields {
+  Options options;
+  std::int64_t wait_ms = 0;
+  std::int64_t call_timeout_ms = 0;
+  std::string server;
+  std::string message;
+  std::string process;
+  std::string signal;
+  std::string path;
+  std::string on_or_off;
+  std::string action;
+  std::string number;
+  std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
+};
+
+CLI::App* add_verb(CLI::App& app, Fields& fields, Verb verb, const char* name, const char* text,
+                   const char* more);
+void add_word(CLI::App* command, const char* name, std::string& word, const char* text);
+// SERVER MESSAGE [ARG ...]
+void add_message_words(CLI::App* command, Fields& fields);
+// --timeout MS
+void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text);
+
+// `peeper bench`, in options_bench.cpp.
+void add_bench(CLI::App& app, Fields& fields);
+
+}  // namespace peeper::cli
