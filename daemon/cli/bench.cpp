@@ -3,11 +3,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "common/load/channel_load.hpp"
 #include "common/load/load.hpp"
 #include "common/load/socket_lane.hpp"
 #include "daemon/cli/render_bench.hpp"
@@ -74,24 +77,62 @@ Failure with_count(const Options& options, const load::Tally& tally) {
   return failure;
 }
 
+Result<std::vector<Channel>> open_channels(const Options& options) {
+  ChannelOptions wanted;
+  wanted.socket = options.socket;
+  wanted.timeout = options.call_timeout.value_or(limits::kCallTimeout);
+  std::vector<Channel> channels;
+  for (std::uint64_t i = 0; i < options.bench.clients; ++i) {
+    auto channel = Channel::open(options.words[0], wanted);
+    if (!channel) return channel.error();
+    channels.push_back(*std::move(channel));
+  }
+  return channels;
+}
+
+Result<load::Tally> measure(const Options& options, const load::Load& load,
+                            const load::Progress& progress) {
+  if (options.bench.channel) {
+    auto channels = open_channels(options);
+    if (!channels) return channels.error();
+    const std::vector<std::string_view> words(options.words.begin() + 1, options.words.end());
+    return load::carry(*channels,
+                       {Channel::Kind::kCall, words[0], std::span(words).subspan(1)}, load,
+                       progress);
+  }
+  raise_file_limit(options.bench.clients);
+  auto lanes = connect(options);
+  if (!lanes) return lanes.error();
+  auto crowd = load::Crowd::gather(*std::move(lanes));
+  if (!crowd) return crowd.error();
+  return load::carry(*crowd, load, progress);
+}
+
 }  // namespace
 
 Output run_bench(const Options& options, Targets targets) {
-  raise_file_limit(options.bench.clients);
-  auto lanes = connect(options);
-  if (!lanes) return output_for(options, lanes.error(), FailedWhen::kConnecting, targets);
-  auto crowd = load::Crowd::gather(*std::move(lanes));
-  if (!crowd) return output_for(options, crowd.error(), FailedWhen::kConnecting, targets);
   ProgressLine line(options.bench.requests);
   load::Progress progress;
   if (targets.err == Target::kTerminal)
     progress = [&line](std::uint64_t answers) { line.show(answers); };
-  const load::Tally tally = load::carry(*crowd,
-                                        {.pipeline = options.bench.pipeline,
-                                         .requests = options.bench.requests,
-                                         .patience = waiting_time(options)},
-                                        progress);
+  const auto measured = measure(options,
+                                {.pipeline = options.bench.pipeline,
+                                 .requests = options.bench.requests,
+                                 .patience = waiting_time(options)},
+                                progress);
   line.clear();
+  if (!measured) {
+    const Failure& failure = measured.error();
+    // CHANNEL's own answer, where there is no such server or it has no more of them.
+    if (failure.system_error == EREMOTEIO) {
+      resp::Reply error;
+      error.type = resp::Reply::Type::kError;
+      error.text = failure.what;
+      return output_for(options, error, targets);
+    }
+    return output_for(options, failure, FailedWhen::kConnecting, targets);
+  }
+  const load::Tally& tally = *measured;
   if (tally.failure)
     return output_for(options, with_count(options, tally), FailedWhen::kAsking, targets);
   const std::string out = options.json ? render_bench_json(options, tally) + "\n"

@@ -21,6 +21,7 @@ struct BenchOptions {
   std::uint64_t clients = 1;
   std::uint64_t pipeline = 1;
   std::uint64_t requests = 100'000;
+  bool channel = false;  // by memory shared with the worker
 };
 
 struct Options {

@@ -105,7 +105,7 @@ std::string short_time(double ns) {
 
 std::string render_bench(const Options& options, const load::Tally& tally, Target target) {
   std::string text = "CALL " + shown(joined(options), target) + "\n";
-  text += count_of(options.bench.clients, "client") + ", pipeline " +
+  text += count_of(options.bench.clients, options.bench.channel ? "channel" : "client") + ", pipeline " +
           std::to_string(options.bench.pipeline) + ": " + count_of(tally.answers(), "answer") +
           format(" in %.3f s\n\n", tally.seconds());
   text += format("throughput  %.0f requests/s\n", tally.per_second());
@@ -147,6 +147,7 @@ std::string render_bench_json(const Options& options, const load::Tally& tally) 
                       {"message", utf8(options.words.at(1))},
                       {"arguments", std::move(arguments)},
                       {"clients", options.bench.clients},
+                      {"channel", options.bench.channel},
                       {"pipeline", options.bench.pipeline},
                       {"requests", tally.answers()},
                       {"errors", tally.errors},

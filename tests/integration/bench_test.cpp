@@ -36,6 +36,31 @@ TEST_CASE("bench runs each call once, over all clients and with any pipeline") {
   peeperd.stop();
 }
 
+TEST_CASE("bench --channel asks through memory shared with the worker, each call once") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  const Ran plain = peeperd.peeper({"bench", "--channel", "-n", "20000", "counter", "inc"});
+  CHECK(plain.exit_code == 0);
+  CHECK(plain.err == "");
+  CHECK(has(plain.out, "1 channel, pipeline 1: 20000 answers in "));
+  CHECK(has(plain.out, "\nerrors      0\n"));
+  const Ran wide = peeperd.peeper(
+      {"bench", "--channel", "-c", "3", "-P", "16", "-n", "30001", "counter", "add", "1"});
+  CHECK(wide.exit_code == 0);
+  CHECK(has(wide.out, "3 channels, pipeline 16: 30001 answers in "));
+  CHECK(peeperd.talk()({"CALL", "counter", "state"}) == "50001");
+  const Ran none = peeperd.peeper({"bench", "--channel", "nobody", "inc"});
+  CHECK(none.exit_code == 1);
+  CHECK(has(none.err, "NOSERVER"));
+  const Ran many = peeperd.peeper({"bench", "--channel", "-c", "33", "counter", "inc"});
+  CHECK(many.exit_code == 2);
+  CHECK(has(many.err, "a server has 32 channels at most"));
+  const Ran wrong = peeperd.peeper({"bench", "--channel", "-n", "10", "counter", "nonsense"});
+  CHECK(wrong.exit_code == 1);
+  CHECK(has(wrong.out, "errors      10"));
+  peeperd.stop();
+}
+
 TEST_CASE("bench with --json prints one object, whose histogram has all answers") {
   Instance peeperd{counter_config()};
   peeperd.start();
