@@ -3,23 +3,13 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
-#include <cstring>
+#include <cerrno>
 
 #include "common/limits.hpp"
-#include "common/pass_fd.hpp"
 #include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
 namespace {
-
-namespace asio = boost::asio;
-
-constexpr std::size_t kReadBytes = 16 * 1024;
-// Buffers that grew beyond this for a large command or reply are given back after it.
-constexpr std::size_t kKeptBytes = 256 * 1024;
 
 // As the kernel knows it from when it connected; 0 where it lives in another namespace.
 std::uint32_t pid_of_peer(int socket) {
@@ -31,20 +21,26 @@ std::uint32_t pid_of_peer(int socket) {
 
 }  // namespace
 
-Connection::Connection(Socket socket, Commands& commands, DaemonFacts& facts,
-                       resp::ParserLimits limits, std::uint64_t connection_id)
+Connection::Connection(UniqueFd socket, const Surroundings& around, std::uint64_t connection_id)
     : socket_(std::move(socket)),
-      commands_(commands),
-      facts_(facts),
-      parser_(limits),
-      busy_timer_(socket_.get_executor()) {
+      sockets_(around.sockets),
+      commands_(around.commands),
+      facts_(around.facts),
+      parser_(around.limits),
+      busy_timer_(around.loop) {
   id = connection_id;
-  pid = pid_of_peer(socket_.native_handle());
+  pid = pid_of_peer(socket_.get());
   ++facts_.connections;
   ++facts_.connections_received;
 }
 
 Connection::~Connection() { --facts_.connections; }
+
+void Connection::start() {
+  self_ = shared_from_this();
+  join(sockets_, socket_.get());
+  wait_for_more();
+}
 
 // --- Reading -------------------------------------------------------------------------------------
 
@@ -52,60 +48,47 @@ bool Connection::owes_too_much() const {
   return replies_.pending() >= limits::kPendingReplies || unsent_bytes() >= limits::kUnsentBytes;
 }
 
-std::size_t Connection::unsent_bytes() const { return sending_.size() + replies_.bytes(); }
+bool Connection::may_read() const { return !busy_ && !has_ended_ && !owes_too_much(); }
 
-void Connection::read() {
-  if (reading_ || busy_ || input_state_ == Input::kEnded || !socket_.is_open() || owes_too_much())
-    return;
-  if (input_begin_ > 0) {
-    std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
-    input_end_ -= std::exchange(input_begin_, 0);
+void Connection::on_ready(std::uint32_t what) {
+  if (is_blocked_ && (what & ~Sockets::kReadable) != 0) {
+    is_blocked_ = false;
+    settle_soon();
   }
-  if (input_end_ == 0 && input_.size() > kKeptBytes) input_ = {};
-  // Doubling, so that a large command is moved a few times and not once a read; never by what a
-  // length announces.
-  const std::size_t most = input_end_ + std::max(kReadBytes, parser_.wanted());
-  const std::size_t size =
-      std::max(input_end_ + kReadBytes, std::min(2 * input_.size(), most));
-  if (size > input_.size()) input_.resize(size);
-  reading_ = true;
-  socket_.async_read_some(
-      asio::buffer(input_.data() + input_end_, input_.size() - input_end_),
-      [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
-        self->reading_ = false;
-        self->on_read(error, bytes);
-      });
+  if (may_read() && (what & ~Sockets::kWritable) != 0) read();
 }
 
-void Connection::on_read(boost::system::error_code error, std::size_t bytes) {
-  if (!socket_.is_open()) return;
-  input_end_ += bytes;
-  if (error == asio::error::eof)
-    input_state_ = Input::kEnded;  // it may still want its replies
-  else if (error)
-    return close();
+void Connection::read() {
+  const std::span<char> room = input_.room(sockets_.read_buffer(), parser_.wanted());
+  const ssize_t got = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EINTR) close();
+    return;
+  }
+  input_.added(static_cast<std::size_t>(got));
+  if (got == 0) has_ended_ = true;  // it may still want its replies
   run_commands();
+  // A command that waits has its arguments where they were; it is found again where they are.
+  if (input_.keep() && busy_) (void)parser_.parse(input_.unread());
 }
 
 void Connection::run_commands() {
-  while (!busy_ && socket_.is_open() && input_begin_ < input_end_ && !owes_too_much()) {
-    const std::string_view unread{input_.data() + input_begin_, input_end_ - input_begin_};
-    const auto status = parser_.parse(unread);
+  if (!input_.is_empty()) command_since_ = std::chrono::steady_clock::now();
+  while (!busy_ && is_open() && !input_.is_empty() && !owes_too_much()) {
+    const auto status = parser_.parse(input_.unread());
     if (status == resp::ParseStatus::kIncomplete) {
-      if (input_state_ == Input::kEnded) input_begin_ = input_end_;  // the rest never comes
+      if (has_ended_) input_.drop_all();  // the rest never comes
       break;
     }
     if (status == resp::ParseStatus::kError) {
       reply(error_value(parser_.error()));
-      input_state_ = Input::kEnded;
-      input_begin_ = input_end_;
+      has_ended_ = true;
+      input_.drop_all();
       break;
     }
-    command_since_ = std::chrono::steady_clock::now();
     run_one();
   }
-  flush();
-  read();
+  wait_for_more();
 }
 
 void Connection::run_one() {
@@ -117,7 +100,7 @@ void Connection::run_one() {
     return;
   }
   busy_ = false;
-  input_begin_ += parser_.consumed();
+  input_.consume(parser_.consumed());
   if (outcome == Outcome::kClose) finish();
 }
 
@@ -129,46 +112,40 @@ void Connection::wait_while_busy() {
                           error_text = patience.error](boost::system::error_code error) {
     if (error || !self->busy_) return;
     self->busy_ = false;
-    self->input_begin_ += self->parser_.consumed();
+    self->input_.consume(self->parser_.consumed());
     self->reply(error_text);
-    self->run_commands();
   });
 }
 
 void Connection::room_available() {
-  if (!busy_ || !socket_.is_open()) return;
+  if (!busy_ || !is_open()) return;
   run_one();
   if (busy_) return;
   busy_timer_.cancel();
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->run_commands(); });
+  settle_soon();
 }
 
 void Connection::finish() {
-  input_state_ = Input::kEnded;
-  input_begin_ = input_end_;
-  flush_soon();
+  has_ended_ = true;
+  input_.drop_all();
+  settle_soon();
 }
 
 // --- Writing -------------------------------------------------------------------------------------
 
 void Connection::reply(std::string_view value) {
   replies_.add(value, protocol);
-  flush_soon();
+  settle_soon();
 }
 
 // A few bytes into a socket that has nothing to send: they go at once, or it is full of what the
 // client has not read.
 bool Connection::reply_with_fd(std::string_view value, int fd) {
-  if (writing_ || replies_.pending() != 0 || !replies_.ready().empty()) return false;
+  if (!output_.is_empty() || replies_.pending() != 0 || !replies_.ready().empty()) return false;
   replies_.add(value, protocol);
-  std::string bytes;
-  std::swap(bytes, replies_.ready());
-  const ssize_t sent =
-      send_with_fd(socket_.native_handle(), bytes.data(), bytes.size(), fd, MSG_DONTWAIT);
-  if (sent >= 0 && static_cast<std::size_t>(sent) < bytes.size())
-    replies_.ready() = bytes.substr(static_cast<std::size_t>(sent));
-  if (sent >= 0) flush_soon();
-  return sent > 0;
+  const bool sent = output_.send_with(socket_.get(), replies_.ready(), fd);
+  settle_soon();
+  return sent;
 }
 
 ReplyTarget Connection::reserve_reply() {
@@ -176,75 +153,70 @@ ReplyTarget Connection::reserve_reply() {
 }
 
 void Connection::cancel_reply() {
-  if (socket_.is_open()) replies_.cancel_last();
+  if (is_open()) replies_.cancel_last();
 }
 
 void Connection::deliver(std::uint64_t slot, std::string_view value) {
-  if (!socket_.is_open()) return;
+  if (!is_open()) return;
   // What its calls are still owed can't be bounded by reading no more of them.
   if (unsent_bytes() >= limits::kMostUnsentBytes) {
     spdlog::warn("client {} asks for more than it reads; its connection is closed", id);
     return close();
   }
   replies_.fill(slot, value);
-  flush_soon();
+  settle_soon();
 }
 
 // Closes only later: whoever publishes is still looking at who listens.
 void Connection::push(std::string_view value) {
-  if (!socket_.is_open() || lags_behind_) return;
-  if (unsent_bytes() < limits::kMostUnsentBytes) {
-    replies_.push(value, protocol);
-    return flush_soon();
-  }
+  if (!is_open() || lags_behind_) return;
+  settle_soon();
+  if (unsent_bytes() < limits::kMostUnsentBytes) return replies_.push(value, protocol);
   spdlog::warn("client {} subscribes to more than it reads; its connection is closed", id);
   lags_behind_ = true;
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
 }
 
-// Replies that come in one turn of the loop leave in one write.
-void Connection::flush_soon() {
-  if (std::exchange(flush_posted_, true)) return;
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
-    self->flush();
-    if (!self->busy_ && !self->reading_) self->run_commands();
-  });
-}
-
-void Connection::flush() {
-  flush_posted_ = false;
+// Replies that come in one turn of the loop leave in one write. What was read and had to wait for
+// that goes on.
+void Connection::settle() {
+  if (lags_behind_) return close();
   write();
+  if (is_open()) run_commands();
 }
 
 void Connection::write() {
-  if (writing_ || !socket_.is_open()) return;
-  if (replies_.ready().empty()) {
-    if (input_state_ == Input::kEnded && replies_.pending() == 0 && !busy_ &&
-        input_begin_ >= input_end_)
-      close();
-    return;
+  if (!replies_.ready().empty()) output_.take(replies_.ready());
+  if (is_blocked_) return;
+  switch (output_.send(socket_.get())) {
+    case Output::Sent::kAll: break;
+    case Output::Sent::kSome: is_blocked_ = true; break;
+    case Output::Sent::kFailed: close();
   }
-  writing_ = true;
-  if (sending_.capacity() > kKeptBytes) sending_ = {};
-  sending_.clear();
-  std::swap(sending_, replies_.ready());
-  asio::async_write(socket_, asio::buffer(sending_),
-                    [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                      self->writing_ = false;
-                      self->sending_.clear();
-                      if (error) return self->close();
-                      self->write();
-                      if (!self->busy_ && !self->reading_) self->run_commands();
-                    });
+}
+
+void Connection::wait_for_more() {
+  if (!is_open()) return;
+  const bool has_nothing_to_say = output_.is_empty() && replies_.ready().empty();
+  if (has_ended_ && has_nothing_to_say && replies_.pending() == 0 && !busy_ && input_.is_empty())
+    return close();
+  const std::uint32_t wanted = (may_read() ? Sockets::kReadable : 0) |
+                               (is_blocked_ ? Sockets::kWritable : 0);
+  if (!ask_for(wanted)) {
+    spdlog::warn("client {} can't be waited for: no memory; its connection is closed", id);
+    close();
+  }
 }
 
 void Connection::close() {
-  boost::system::error_code ignored;
+  if (!is_open()) return;
   busy_timer_.cancel();
   busy_ = false;
   commands_.leave(*this);
-  socket_.close(ignored);
+  leave();
+  socket_.reset();
   replies_ = {};  // calls still under way keep this object, for nothing
+  output_ = {};
+  sockets_.bury(std::move(self_));
 }
 
 }  // namespace peeper::daemon

@@ -1,19 +1,23 @@
 // One client: reads commands, runs them in order, writes the replies in order.
 //
-// Owner: itself while an operation is under way, and calls that wait for a reply; Listener knows of
-// it weakly. Thread: the loop's. It reads no further while the client owes it too much: replies not
-// yet there, bytes not yet read, a message for which the mailbox has no room.
+// Owner: itself while it is open, and calls that wait for a reply; Listener knows of it weakly.
+// Thread: the loop's. It reads no further while the client owes it too much: replies not yet there,
+// bytes not yet read, a message for which the mailbox has no room.
 #pragma once
 
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string>
 
 #include "common/resp/command_parser.hpp"
+#include "common/unique_fd.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/input.hpp"
+#include "daemon/output.hpp"
 #include "daemon/reply_queue.hpp"
 #include "daemon/session.hpp"
+#include "daemon/sockets.hpp"
 
 namespace peeper::daemon {
 
@@ -21,17 +25,26 @@ class Connection : public Session,
                    public ReplySink,
                    public RoomWaiter,
                    public Subscriber,
+                   private Sockets::User,
                    public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::local::stream_protocol::socket;
-
-  Connection(Socket socket, Commands& commands, DaemonFacts& facts, resp::ParserLimits limits,
-             std::uint64_t connection_id);
+  // What all connections share.
+  struct Surroundings {
+    boost::asio::io_context& loop;
+    Sockets& sockets;
+    Commands& commands;
+    DaemonFacts& facts;
+    resp::ParserLimits limits;
+  };
+  // `socket`: connected, and not blocking.
+  Connection(UniqueFd socket, const Surroundings& around, std::uint64_t connection_id);
   ~Connection() override;
 
-  void start() { read(); }
+  void start();
   // Replies that are due are still written, then the connection ends.
   void finish();
+  // At once.
+  void close();
 
   // Session
   void reply(std::string_view value) override;
@@ -49,37 +62,36 @@ class Connection : public Session,
   void room_available() override;
 
  private:
-  enum class Input { kOpen, kEnded };
+  // Sockets::User
+  void on_ready(std::uint32_t what) override;
+  void settle() override;
 
+  [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
+  [[nodiscard]] bool may_read() const;
+  [[nodiscard]] bool owes_too_much() const;
+  [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() + replies_.bytes(); }
   void read();
-  void on_read(boost::system::error_code error, std::size_t bytes);
   // Runs what has been read, as far as it may.
   void run_commands();
   void run_one();
   void write();
-  void flush_soon();
-  void flush();
-  void close();
-  [[nodiscard]] bool owes_too_much() const;
-  [[nodiscard]] std::size_t unsent_bytes() const;
+  // Asks for what it can go on with, or ends if there is nothing left to do.
+  void wait_for_more();
   void wait_while_busy();
 
-  Socket socket_;
+  UniqueFd socket_;
+  Sockets& sockets_;
   Commands& commands_;
   DaemonFacts& facts_;
   resp::CommandParser parser_;
   boost::asio::steady_timer busy_timer_;
+  std::shared_ptr<Connection> self_;  // while it is open
 
-  std::string input_;          // unconsumed bytes from input_begin_, read ones to input_end_
-  std::size_t input_begin_ = 0;
-  std::size_t input_end_ = 0;
-  Input input_state_ = Input::kOpen;
-
+  Input input_;
   ReplyQueue replies_;
-  std::string sending_;
-  bool reading_ = false;
-  bool writing_ = false;
-  bool flush_posted_ = false;
+  Output output_;
+  bool has_ended_ = false;     // nothing more is read
+  bool is_blocked_ = false;    // output_ waits for the client to read
   bool lags_behind_ = false;   // left too much unread, is about to be closed
   bool busy_ = false;          // parser_ holds a command that the mailbox has no room for
   Instant command_since_;      // when the command in parser_ was first tried

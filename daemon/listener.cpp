@@ -26,6 +26,8 @@ using namespace std::chrono_literals;
 
 // How long accepting pauses when there is no descriptor left for a client.
 constexpr auto kAcceptPause = 100ms;
+// Clients let in at once before those who are in have their turn.
+constexpr int kMostAccepted = 64;
 
 Result<void> check_directory(const std::filesystem::path& socket) {
   const std::filesystem::path directory = socket.parent_path();
@@ -87,15 +89,14 @@ Result<void> clear_the_way(const std::filesystem::path& path, const sockaddr_un&
 
 }  // namespace
 
-Listener::Listener(boost::asio::io_context& loop, Commands& commands, DaemonFacts& facts,
-                   resp::ParserLimits limits)
-    : commands_(commands),
-      facts_(facts),
-      limits_(limits),
-      acceptor_(loop),
-      pause_(loop) {}
+Listener::Listener(const Connection::Surroundings& around)
+    : around_(around), pause_(around.loop) {}
 
-Listener::~Listener() { close(); }
+Listener::~Listener() {
+  close();
+  for (const auto& known : connections_)
+    if (const auto connection = known.lock()) connection->close();
+}
 
 Result<void> Listener::open(const std::filesystem::path& given, unsigned mode) {
   const std::filesystem::path path = std::filesystem::absolute(given).lexically_normal();
@@ -116,45 +117,53 @@ Result<void> Listener::open(const std::filesystem::path& given, unsigned mode) {
   path_ = path;
   if (::chmod(path.c_str(), mode) != 0 || ::listen(fd.get(), SOMAXCONN) != 0)
     return system_failure("cannot listen on " + path.string(), errno);
-  boost::system::error_code error;
-  acceptor_.assign(boost::asio::local::stream_protocol{}, fd.release(), error);
-  if (error) return Failure{"cannot listen on " + path.string() + ": " + error.message(), 0};
+  socket_ = std::move(fd);
   return {};
 }
 
-void Listener::accept() {
-  acceptor_.async_accept([this](boost::system::error_code error, Connection::Socket socket) {
-    if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
-    if (error) {
-      if (!std::exchange(starved_, true))
-        spdlog::warn("cannot accept a client: {}; clients wait until it can", error.message());
-      pause_.expires_after(kAcceptPause);
-      pause_.async_wait([this](boost::system::error_code stopped) {
-        if (!stopped) accept();
-      });
-      return;
-    }
-    starved_ = false;
-    if (facts_.connections >= limits::kConnections) {
-      static constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
-      boost::system::error_code ignored;
-      socket.non_blocking(true, ignored);
-      socket.write_some(boost::asio::buffer(kFull), ignored);
-    } else {
-      auto connection = std::make_shared<Connection>(std::move(socket), commands_, facts_, limits_,
-                                                     ++last_id_);
-      std::erase_if(connections_, [](const auto& known) { return known.expired(); });
-      connections_.push_back(connection);
-      connection->start();
-    }
-    accept();
+void Listener::start() {
+  join(around_.sockets, socket_.get());
+  if (!ask_for(Sockets::kReadable)) pause(errno);
+}
+
+void Listener::on_ready(std::uint32_t) {
+  for (int i = 0; i < kMostAccepted && accept_one(); ++i) {
+  }
+}
+
+bool Listener::accept_one() {
+  UniqueFd socket{::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+  if (!socket) {
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) pause(errno);
+    return false;
+  }
+  starved_ = false;
+  if (around_.facts.connections >= limits::kConnections) {
+    static constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
+    (void)::send(socket.get(), kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return true;
+  }
+  auto connection = std::make_shared<Connection>(std::move(socket), around_, ++last_id_);
+  std::erase_if(connections_, [](const auto& known) { return known.expired(); });
+  connections_.push_back(connection);
+  connection->start();
+  return true;
+}
+
+void Listener::pause(int why) {
+  if (!std::exchange(starved_, true))
+    spdlog::warn("cannot accept a client: {}; clients wait until it can", ::strerror(why));
+  (void)ask_for(0);
+  pause_.expires_after(kAcceptPause);
+  pause_.async_wait([this](boost::system::error_code stopped) {
+    if (!stopped && socket_ && !ask_for(Sockets::kReadable)) pause(errno);
   });
 }
 
 void Listener::close() {
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
   pause_.cancel();
+  leave();
+  socket_.reset();
   if (!path_.empty()) ::unlink(path_.c_str());
   path_.clear();
 }

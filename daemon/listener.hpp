@@ -3,8 +3,6 @@
 // Owner: Runtime. Thread: the loop's. open() blocks for one connect at most.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <memory>
@@ -15,31 +13,33 @@
 #include "common/unique_fd.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/connection.hpp"
+#include "daemon/sockets.hpp"
 
 namespace peeper::daemon {
 
-class Listener {
+class Listener : private Sockets::User {
  public:
-  Listener(boost::asio::io_context& loop, Commands& commands, DaemonFacts& facts,
-           resp::ParserLimits limits);
-  ~Listener();
+  explicit Listener(const Connection::Surroundings& around);
+  // Closes all connections.
+  ~Listener() override;
 
   // Refuses a path that is too long, a directory in which others may write, a file that isn't a
   // socket, and a socket on which somebody answers. A stale socket file is replaced.
   Result<void> open(const std::filesystem::path& path, unsigned mode);
-  void start() { accept(); }
+  void start();
   // No new clients; the file goes. Connections stay.
   void close();
   // Ends the connections once their replies are written.
   void finish_connections();
 
  private:
-  void accept();
+  void on_ready(std::uint32_t what) override;
+  // False: there is nobody who waits, or nobody can be let in for now.
+  bool accept_one();
+  void pause(int why);
 
-  Commands& commands_;
-  DaemonFacts& facts_;
-  resp::ParserLimits limits_;
-  boost::asio::local::stream_protocol::acceptor acceptor_;
+  Connection::Surroundings around_;
+  UniqueFd socket_;
   boost::asio::steady_timer pause_;
   std::filesystem::path path_;  // ours to remove; empty: none
   std::vector<std::weak_ptr<Connection>> connections_;

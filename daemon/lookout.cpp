@@ -42,6 +42,14 @@ void Lookout::expect(Awaited& server) {
   begin_wait(server);
 }
 
+void Lookout::was_crowded() {
+  for (auto next = awaited_.begin(); next != awaited_.end();) {
+    Awaited& server = *next++;
+    server.poll_.was_crowded();
+    if (server.looks_until_ != 0 && server.poll_.limits().adapts) end_look(server);
+  }
+}
+
 bool Lookout::look() {
   bool looks = false;
   for (Awaited& server : awaited_) {

@@ -50,6 +50,10 @@ class Lookout {
   // No reply is awaited: one may sleep.
   [[nodiscard]] bool is_idle() const { return awaited_.empty(); }
 
+  // Several clients came at once: there is enough to do for all processors, worker and clients
+  // included, so that one had better sleep.
+  void was_crowded();
+
   // When there is nothing else to do. True: see whether there is now, and come back; false: all
   // bells are on.
   bool look();

@@ -2,8 +2,9 @@
 // Pure; owner: Connection.
 #pragma once
 
+#include <algorithm>
+#include <boost/circular_buffer.hpp>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 
@@ -18,14 +19,14 @@ class ReplyQueue {
   // A reply that is there already. RESP3, translated if the client wants RESP2.
   void add(std::string_view value, Protocol protocol) {
     if (slots_.empty()) return append(value, protocol, ready_);
-    Slot& slot = slots_.emplace_back(Slot{protocol, true, {}});
+    Slot& slot = add_slot(protocol, true);
     append(value, protocol, slot.bytes);
     held_bytes_ += slot.bytes.size();
   }
 
   // A reply to come; returns its slot for fill().
   [[nodiscard]] std::uint64_t reserve(Protocol protocol) {
-    slots_.push_back(Slot{protocol, false, {}});
+    add_slot(protocol, false);
     return first_ + slots_.size() - 1;
   }
 
@@ -33,7 +34,7 @@ class ReplyQueue {
   // there it waits for the replies to commands before the subscription; later ones have none.
   void push(std::string_view value, Protocol protocol) {
     if (slots_.empty() || protocol == Protocol::kResp3) return append(value, protocol, ready_);
-    if (!slots_.back().ready) slots_.push_back(Slot{protocol, true, {}});
+    if (!slots_.back().ready) add_slot(protocol, true);
     std::string& bytes = slots_.back().bytes;
     held_bytes_ -= bytes.size();
     append(value, protocol, bytes);
@@ -78,13 +79,23 @@ class ReplyQueue {
     else
       resp::append_as_resp2(value, out);
   }
+  Slot& add_slot(Protocol protocol, bool ready) {
+    if (slots_.full()) slots_.set_capacity(std::max(kLeastSlots, 2 * slots_.capacity()));
+    slots_.push_back(Slot{protocol, ready, {}});
+    return slots_.back();
+  }
   void pop() {
     held_bytes_ -= slots_.front().bytes.size();
     slots_.pop_front();
     ++first_;
+    if (slots_.empty() && slots_.capacity() > kKeptSlots) slots_.set_capacity(0);
   }
 
-  std::deque<Slot> slots_;
+  static constexpr std::size_t kLeastSlots = 8;
+  // What a deep pipeline needed beyond this is given back after it.
+  static constexpr std::size_t kKeptSlots = 1024;
+
+  boost::circular_buffer<Slot> slots_;
   std::uint64_t first_ = 0;  // slot of slots_.front()
   std::string ready_;
   std::size_t held_bytes_ = 0;  // in slots_

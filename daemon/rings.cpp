@@ -46,9 +46,15 @@ Rings::Rings(segment::Segment segment)
   for (std::uint64_t position = head_; position != tail_;) {
     const auto found = segment_.mailbox().find<MessageHead>(position, tail_);
     if (found.status != found.kRecord) break;
+    count(position);
     position = found.position + found.head.bytes;
-    ends_.push_back(position);
   }
+}
+
+// A message begins there, or behind padding there.
+void Rings::count(std::uint64_t position) {
+  if (pushed_ % kMessagesPerMark == 0) marks_.push_back({position, pushed_});
+  ++pushed_;
 }
 
 // False if the worker's end can't be true.
@@ -56,7 +62,7 @@ bool Rings::refresh_head() {
   const std::uint64_t head = segment_.control().mailbox.head.load(std::memory_order_acquire);
   if (head < head_ || head > tail_) return false;
   head_ = head;
-  while (!ends_.empty() && ends_.front() <= head_) ends_.pop_front();
+  while (!marks_.empty() && marks_.front().position < head_) marks_.pop_front();
   return true;
 }
 
@@ -83,19 +89,20 @@ Rings::Push Rings::push(const Message& message) {
   std::byte* record = mailbox.at(place->start);
   std::memcpy(record, &head, sizeof head);
   segment::write_strings(record + sizeof head, message.strings);
+  count(tail_);
   tail_ = place->end;
-  ends_.push_back(tail_);
-
-  // The message is there before the tail says so; the worker sees one of tail and sleeping, we the
-  // other (see Runtime::wait_for_message).
-  segment::MailboxEnds& ends = segment_.control().mailbox;
-  ends.tail.store(tail_, std::memory_order_release);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (ends.sleeping.load(std::memory_order_relaxed) != 0) {
-    ends.bell.fetch_add(1, std::memory_order_release);
-    segment::futex_wake(ends.bell);
-  }
+  segment_.control().mailbox.tail.store(tail_, std::memory_order_release);
   return Push::kDone;
+}
+
+// The messages are there before the tail says so; the worker sees one of tail and sleeping, we the
+// other (see Runtime::wait_for_message).
+void Rings::wake_worker() {
+  segment::MailboxEnds& ends = segment_.control().mailbox;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (ends.sleeping.load(std::memory_order_relaxed) == 0) return;
+  ends.bell.fetch_add(1, std::memory_order_release);
+  segment::futex_wake(ends.bell);
 }
 
 bool Rings::want_room() {
@@ -158,9 +165,17 @@ bool Rings::arm() {
          control.outbox.tail.load(std::memory_order_acquire) == outbox_tail_;
 }
 
+// Counted one by one up to the next mark, in memory the worker may have written meanwhile.
 std::size_t Rings::queued() {
   refresh_head();
-  return ends_.size();
+  const std::uint64_t end = marks_.empty() ? tail_ : marks_.front().position;
+  std::uint64_t counted = 0;
+  for (std::uint64_t position = head_; position < end && counted < kMessagesPerMark; ++counted) {
+    const auto found = segment_.mailbox().find<MessageHead>(position, tail_);
+    if (found.status != found.kRecord) break;
+    position = found.position + found.head.bytes;
+  }
+  return counted + (marks_.empty() ? 0 : pushed_ - marks_.front().number);
 }
 
 }  // namespace peeper::daemon

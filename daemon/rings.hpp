@@ -46,6 +46,8 @@ class Rings {
   // --- Mailbox -----------------------------------------------------------------------------------
   enum class Push { kDone, kFull, kTooBig, kDamaged };
   Push push(const Message& message);
+  // After one or more messages, before one sleeps: the worker may be asleep.
+  void wake_worker();
   // After kFull: have the bell rung when the head moves. True if it already has.
   [[nodiscard]] bool want_room();
   [[nodiscard]] std::size_t queued();
@@ -86,6 +88,7 @@ class Rings {
 
  private:
   bool refresh_head();
+  void count(std::uint64_t position);
   void store_reply_head();
   void wake_writer();
 
@@ -98,7 +101,15 @@ class Rings {
   std::uint64_t outbox_head_;
   std::uint64_t outbox_tail_;       // as last seen
   std::string record_;              // the copy
-  std::deque<std::uint64_t> ends_;  // of the messages in the mailbox
+
+  // The message that begins at `position` is the mailbox's `number`th; one mark in so many.
+  struct Mark {
+    std::uint64_t position;
+    std::uint64_t number;
+  };
+  static constexpr std::uint64_t kMessagesPerMark = 64;
+  std::deque<Mark> marks_;      // those before the head are of no use: there others are written
+  std::uint64_t pushed_ = 0;    // messages, since the segment was attached; with those found there
 };
 
 template <class Take>

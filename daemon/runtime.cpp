@@ -1,5 +1,6 @@
 #include "daemon/runtime.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -17,6 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// In one turn: a client or two that each wait for their replies, and a bell.
+constexpr std::size_t kFewReady = 3;
 // For the last replies to clients that read them.
 constexpr auto kGrace = 500ms;
 // For the kernel to take down what workers had started, and was sent SIGKILL.
@@ -40,7 +43,8 @@ Runtime::Runtime(const config::Config& config, std::function<config::Loaded()> r
     : config_(config),
       read_again_(std::move(read_again)),
       programs_(std::move(programs)),
-      listener_(loop_, commands_, facts_, parser_limits(config)) {
+      sockets_ready_(loop_, ::fcntl(sockets_.descriptor(), F_DUPFD_CLOEXEC, 0)),
+      listener_({loop_, sockets_, commands_, facts_, parser_limits(config)}) {
   facts_.version = std::move(version);
   facts_.config_file = config.file.string();
   facts_.instance = config.daemon.instance;
@@ -52,7 +56,7 @@ Result<std::unique_ptr<Server>> Runtime::make_server(const config::ServerSection
   auto library = config::find_behaviour(section, programs_.behaviours);
   if (!library) return library.error();
   return std::make_unique<Server>(loop_, programs_, config_.daemon.instance, section,
-                                  *std::move(library), servers_, lookout_, supervision);
+                                  *std::move(library), servers_, sockets_, lookout_, supervision);
 }
 
 Result<Tree::End> Runtime::run() {
@@ -70,10 +74,29 @@ Result<Tree::End> Runtime::run() {
   tree_.when_ended([this](Tree::End how) { end(how); });
   tree_.start([this] { serve(); });
   while (!loop_.stopped()) {
-    const bool may_sleep = lookout_.is_idle() || (loop_.poll() == 0 && !lookout_.look());
-    if (may_sleep) loop_.run_one();
+    // Looking may have brought replies though there is nothing more to look for.
+    if (!turn() && !lookout_.look() && !sockets_.has_to_settle()) sleep();
   }
   return how_;
+}
+
+// Workers are woken before replies are written, and those that are there already are written with
+// the others.
+bool Runtime::turn() {
+  const std::size_t ready = sockets_.turn();
+  if (ready > kFewReady) lookout_.was_crowded();
+  bool has_worked = ready != 0;
+  if (loop_.poll() != 0) has_worked = true;
+  if (sockets_.settle()) has_worked = true;
+  return has_worked;
+}
+
+void Runtime::sleep() {
+  if (!std::exchange(awaits_sockets_, true))
+    sockets_ready_.async_wait(
+        boost::asio::posix::descriptor_base::wait_read,
+        [this](boost::system::error_code) { awaits_sockets_ = false; });
+  loop_.run_one();
 }
 
 void Runtime::watch_signals() {

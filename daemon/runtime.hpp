@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
@@ -14,7 +15,9 @@
 #include "daemon/commands.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/listener.hpp"
+#include "daemon/lookout.hpp"
 #include "daemon/server.hpp"
+#include "daemon/sockets.hpp"
 #include "daemon/supervision_tree.hpp"
 
 namespace peeper::daemon {
@@ -31,6 +34,10 @@ class Runtime {
   Result<Tree::End> run();
 
  private:
+  // Everybody once: false if there was nothing to do.
+  bool turn();
+  // Until there is something to do.
+  void sleep();
   void serve();
   void watch_signals();
   void stop();
@@ -45,6 +52,10 @@ class Runtime {
   boost::asio::io_context loop_{1};
   boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer grace_{loop_};
+  Sockets sockets_;
+  boost::asio::posix::stream_descriptor sockets_ready_;  // a duplicate
+  bool awaits_sockets_ = false;
+  DaemonFacts facts_;
   Subscriptions subscriptions_;
   Lookout lookout_;
   Servers servers_{subscriptions_};
@@ -52,7 +63,6 @@ class Runtime {
                         [this](const config::ServerSection& section, Supervision& supervision) {
                           return make_server(section, supervision);
                         }};
-  DaemonFacts facts_;
   Commands commands_{servers_, subscriptions_, facts_, config_.daemon.use};
   Listener listener_;
   bool stopping_ = false;

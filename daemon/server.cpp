@@ -18,10 +18,10 @@ namespace asio = boost::asio;
 
 constexpr auto kRetryPause = 200ms;
 
-int make_bell() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  PEEPER_CHECK(fd >= 0, "no eventfd for a server's bell");
-  return fd;
+UniqueFd make_bell() {
+  UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  PEEPER_CHECK(static_cast<bool>(bell), "no eventfd for a server's bell");
+  return bell;
 }
 
 int usable_processors() {
@@ -33,7 +33,7 @@ int usable_processors() {
 
 Server::Server(asio::io_context& loop, const Programs& programs, std::string instance,
                config::ServerSection section, std::filesystem::path library, Exchange& exchange,
-               Lookout& lookout, Supervision& supervision)
+               Sockets& sockets, Lookout& lookout, Supervision& supervision)
     : Awaited(on_processors(section.busy_poll, usable_processors())),
       loop_(loop),
       programs_(programs),
@@ -48,7 +48,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              .asks = false,
              .may_begin_anew = section_.does(config::LoopStep::kInit)}),
       control_(loop),
-      bell_(loop, make_bell()),
+      bell_(make_bell()),
       keeper_timer_(loop),
       worker_timer_(loop),
       retry_timer_(loop),
@@ -57,6 +57,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       watchdog_timer_(loop),
       call_timer_(loop),
       exchange_(exchange),
+      sockets_(sockets),
       lookout_(lookout),
       channels_(section_.name),
       standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
@@ -67,13 +68,16 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
   prepare_crash_exec();
 }
 
-Server::~Server() = default;
+// The bell is closed before the base would leave.
+Server::~Server() { leave(); }
 
 void Server::start() {
   owes_started_ = true;
   disarm(comeback_timer_);
   if (!std::exchange(is_watching_, true)) {
-    watch_bell();
+    join(sockets_, bell_.get());
+    PEEPER_CHECK(ask_for(Sockets::kReadable | Sockets::kEachTime),
+                 "a server's bell can't be watched");
     watch_callbacks();
   }
   const bool was_held = life_.goal == Goal::kHold;
@@ -100,8 +104,7 @@ void Server::retire() {
        {&keeper_timer_, &worker_timer_, &retry_timer_, &comeback_timer_, &upgrade_timer_,
         &watchdog_timer_, &call_timer_})
     timer->cancel();
-  boost::system::error_code ignored;
-  bell_.cancel(ignored);
+  leave();
   courier_.reset();
 }
 

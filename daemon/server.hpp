@@ -6,7 +6,6 @@
 
 #include <boost/asio/generic/seq_packet_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include "common/launch.hpp"
 #include "common/segment/dead_letters.hpp"
 #include "common/segment/judgement.hpp"
+#include "common/unique_fd.hpp"
 #include "daemon/calls.hpp"
 #include "daemon/channels.hpp"
 #include "daemon/child.hpp"
@@ -32,6 +32,7 @@
 #include "daemon/lookout.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
+#include "daemon/sockets.hpp"
 #include "daemon/standbys.hpp"
 #include "daemon/suspension.hpp"
 #include "daemon/upgrade.hpp"
@@ -72,11 +73,11 @@ class Supervision {
 
 enum class StopReason { kDaemonEnds, kTerminated, kGroupEnded };
 
-class Server : public Receiver, private Awaited {
+class Server : public Receiver, private Awaited, private Sockets::User {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
          config::ServerSection section, std::filesystem::path library, Exchange& exchange,
-         Lookout& lookout, Supervision& supervision);
+         Sockets& sockets, Lookout& lookout, Supervision& supervision);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -234,7 +235,9 @@ class Server : public Receiver, private Awaited {
   void settle_start();
   void tell_stopped();
 
-  void watch_bell();
+  // Sockets::User: the bell, and the worker's.
+  void on_ready(std::uint32_t) override { on_bell(); }
+  void settle() override;
   void on_bell();
   // Awaited
   [[nodiscard]] bool awaits_replies() const override;
@@ -275,7 +278,7 @@ class Server : public Receiver, private Awaited {
   boost::asio::generic::seq_packet_protocol::socket control_;
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;
-  boost::asio::posix::stream_descriptor bell_;
+  UniqueFd bell_;
   const Leash leash_;
   boost::asio::steady_timer keeper_timer_;
   boost::asio::steady_timer worker_timer_;
@@ -287,12 +290,14 @@ class Server : public Receiver, private Awaited {
   Instant call_timer_at_ = Instant::max();
 
   Exchange& exchange_;
+  Sockets& sockets_;
   Lookout& lookout_;
   std::optional<Rings> rings_;
   std::shared_ptr<Courier> courier_;  // with the rings
   UniqueFd line_;                     // to the worker
   Channels channels_;                 // of the rings' segment
   Calls calls_;
+  std::string reply_copy_;  // keeps its memory
   std::uint64_t last_request_ = 0;
   std::deque<std::weak_ptr<RoomWaiter>> waiting_for_room_;
   bool draining_ = false;

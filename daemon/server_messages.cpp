@@ -1,6 +1,5 @@
 // Server's traffic: messages into the mailbox, replies out of their ring, deadlines.
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -15,16 +14,24 @@ namespace asio = boost::asio;
 
 // Replies taken at once before other servers and connections have their turn.
 constexpr int kDrainBatch = 1024;
+// A copy that grew beyond this for a large reply is given back after it.
+constexpr std::size_t kKeptBytes = 256 * 1024;
 
 }  // namespace
 
 Rings::Push Server::push(const Message& message) {
   const Rings::Push pushed = rings_->push(message);
+  settle_soon();
   if (pushed == Rings::Push::kDamaged) {
     spdlog::error("server {}: its worker overwrote the mailbox's ends; killing it", name());
     happen({EventType::kWorkerMisbehaved});
   }
   return pushed;
+}
+
+// The worker learns of all messages of a turn at once.
+void Server::settle() {
+  if (rings_) rings_->wake_worker();
 }
 
 // Also by one that starts, recovers or is held: the mailbox is there.
@@ -48,7 +55,7 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
   if (wants_reply) {
     last_request_ = message.request;
     calls_.add(message.request, std::move(target), deadline);
-    watch_deadlines();
+    if (deadline < call_timer_at_) watch_deadlines();
   }
   return Sent::kDone;
 }
@@ -103,18 +110,7 @@ void Server::offer_room() {
   waiting_for_room_.insert(waiting_for_room_.end(), waiting.begin(), waiting.end());
 }
 
-void Server::watch_bell() {
-  bell_.async_wait(asio::posix::stream_descriptor::wait_read,
-                   [this](boost::system::error_code error) {
-                     if (error) return;
-                     on_bell();
-                     watch_bell();
-                   });
-}
-
 void Server::on_bell() {
-  std::uint64_t rings = 0;
-  [[maybe_unused]] const ssize_t got = ::read(bell_.native_handle(), &rings, sizeof rings);
   if (rings_ && life_.worker == WorkerStage::kStarting) {
     const segment::WorkerStatus& status = rings_->segment().control().worker;
     if (status.incarnation.load(std::memory_order_acquire) == incarnation_ &&
@@ -198,7 +194,8 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
   auto target = calls_.take(request);
   if (!target) return;  // timed out, or a reply to nothing we asked
   // Copied before it is checked: the worker may still write there.
-  std::string copy{value};
+  if (reply_copy_.capacity() > kKeptBytes) reply_copy_ = {};
+  std::string& copy = reply_copy_.assign(value);
   if (!resp::is_one_value(copy)) {
     copy = error_value("ERR server '" + name() + "' wrote a malformed reply");
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());

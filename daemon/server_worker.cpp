@@ -39,7 +39,7 @@ LaunchSpec Server::worker_spec() {
                    "--library=" + library_.string(),
                    "--retries=" + std::to_string(section_.most_retries()),
                    "--dedupe-window=" + std::to_string(section_.dedupe_window)},
-                  {{bell_.native_handle(), launch::kBellFd},
+                  {{bell_.get(), launch::kBellFd},
                    {leash_.reading_end(), launch::kLeashFd}}};
   spec.leash_fd = launch::kLeashFd;
   if (section_.hibernate_after)

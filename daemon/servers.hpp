@@ -28,6 +28,7 @@ class Servers final : public Exchange {
   // It is found no more.
   std::unique_ptr<Server> remove(std::string_view name) {
     by_name_.erase(name);
+    last_found_ = nullptr;
     const auto found = std::ranges::find(servers_, name, &Server::name);
     if (found == servers_.end()) return nullptr;
     std::unique_ptr<Server> server = std::move(*found);
@@ -37,7 +38,9 @@ class Servers final : public Exchange {
   [[nodiscard]] const std::vector<std::unique_ptr<Server>>& all() const { return servers_; }
 
   [[nodiscard]] Server* find(std::string_view name) const override {
+    if (last_found_ != nullptr && last_found_->name() == name) return last_found_;
     const auto found = by_name_.find(name);
+    if (found != by_name_.end()) last_found_ = found->second;
     return found == by_name_.end() ? nullptr : found->second;
   }
   [[nodiscard]] Server* find(std::uint64_t uid) const override {
@@ -59,6 +62,7 @@ class Servers final : public Exchange {
   Subscriptions& subscriptions_;
   std::vector<std::unique_ptr<Server>> servers_;
   boost::unordered_map<std::string_view, Server*> by_name_;  // the servers' own names
+  mutable Server* last_found_ = nullptr;  // by its name; mostly the next one is for it, too
 };
 
 }  // namespace peeper::daemon

@@ -14,6 +14,11 @@ constexpr std::size_t kKeptUnquotedBytes = 4096;
 
 constexpr std::size_t kLineEndBytes = 2;
 
+// What is read at once, and else step by step.
+constexpr std::uint64_t kMostAtOnce = 64;
+constexpr std::ptrdiff_t kShortDigits = 9;
+constexpr std::size_t kShortHeaderBytes = kShortDigits + 1;
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\v' || c == '\f' || c == '\r';
 }
@@ -111,6 +116,21 @@ bool read_length(std::string_view digits, std::uint64_t& number) {
   return error == std::errc() && stopped == end;
 }
 
+// "<type><digits>\r\n" with a number that needs no care, and moves `at` behind it.
+bool read_short_header(const char*& at, const char* end, char type, std::uint64_t& number) {
+  const char* next = at;
+  if (next == end || *next++ != type) return false;
+  const char* const digits = next;
+  for (; next != end && *next >= '0' && *next <= '9'; ++next) {
+    if (next - digits == kShortDigits) return false;
+    number = number * 10 + static_cast<std::uint64_t>(*next - '0');
+  }
+  if (next == digits || (*digits == '0' && next - digits > 1)) return false;
+  if (end - next < 2 || next[0] != '\r' || next[1] != '\n') return false;
+  at = next + kLineEndBytes;
+  return true;
+}
+
 // "expected '$', got 'x'". The byte goes into a line, so what would end one is written as \xHH.
 std::string unexpected_byte(char got) {
   constexpr std::string_view kHexDigits = "0123456789abcdef";
@@ -140,6 +160,7 @@ void clear_and_keep(Container& container, std::size_t most) {
 ParseStatus CommandParser::parse(std::string_view input) {
   if (phase_ == Phase::kFailed) return ParseStatus::kError;
   if (phase_ == Phase::kDone) begin_command();
+  if (phase_ == Phase::kFirstByte && parse_at_once(input)) return ParseStatus::kCommand;
   PEEPER_CHECK(input.size() >= std::max(position_, searched_),
                "bytes of an unfinished command were taken away");
   while (phase_ != Phase::kDone) {
@@ -160,6 +181,31 @@ ParseStatus CommandParser::parse(std::string_view input) {
   }
   for (const Slice slice : slices_) arguments_.push_back(input.substr(slice.begin, slice.bytes));
   return ParseStatus::kCommand;
+}
+
+bool CommandParser::parse_at_once(std::string_view input) {
+  const char* at = input.data();
+  const char* const end = at + input.size();
+  std::uint64_t count = 0;
+  if (limits_.inline_bytes < kShortHeaderBytes || !read_short_header(at, end, '*', count) ||
+      count == 0 || count > kMostAtOnce || count > limits_.arguments)
+    return false;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    std::uint64_t bytes = 0;
+    if (!read_short_header(at, end, '$', bytes) || bytes > limits_.bulk_bytes ||
+        static_cast<std::uint64_t>(end - at) < bytes + kLineEndBytes ||
+        at[bytes] != '\r' || at[bytes + 1] != '\n' ||
+        static_cast<std::size_t>(at - input.data()) + bytes + kLineEndBytes >
+            limits_.command_bytes) {
+      arguments_.clear();
+      return false;
+    }
+    arguments_.emplace_back(at, bytes);
+    at += bytes + kLineEndBytes;
+  }
+  position_ = static_cast<std::size_t>(at - input.data());
+  phase_ = Phase::kDone;
+  return true;
 }
 
 ParseStatus CommandParser::parse_inline(std::string_view input) {

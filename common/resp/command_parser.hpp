@@ -69,6 +69,9 @@ class CommandParser {
     std::string_view invalid;
   };
 
+  // A whole array of bulk strings that is there, as nearly all commands are. False: it isn't, or
+  // not as it should be; then nothing has changed and the steps find out.
+  bool parse_at_once(std::string_view input);
   // The steps of parse(): kCommand means "this step is complete, go on".
   ParseStatus parse_inline(std::string_view input);
   ParseStatus parse_count(std::string_view input);

@@ -71,6 +71,12 @@ Reply build(std::string_view bytes, std::size_t& at) {
   return reply;
 }
 
+// A status, an error or an integer, which RESP2 writes alike.
+bool is_one_line_of_both(std::string_view value) {
+  if (value.size() < 3 || (value[0] != ':' && value[0] != '+' && value[0] != '-')) return false;
+  return value.find('\r') == value.size() - 2 && value.back() == '\n';
+}
+
 void append_token_as_resp2(const Token& token, std::string_view token_bytes, std::string& out) {
   switch (token.type) {
     case '%':
@@ -124,6 +130,10 @@ Scanned scan_value(std::string_view bytes) {
 }
 
 bool is_one_value(std::string_view bytes) {
+  // Most are scalars, for which no depth need be kept.
+  const Token token = read_token(bytes, Dialect::kReply, 0);
+  if (token.status != Scan::kComplete) return false;
+  if (!is_container(token.type)) return token.bytes == bytes.size();
   ValueScanner scanner(Dialect::kReply);
   return scanner.scan(bytes) == Scan::kComplete && scanner.bytes() == bytes.size();
 }
@@ -133,6 +143,7 @@ bool is_error(std::string_view value) { return value.starts_with('-') || value.s
 // A container is its header followed by its elements, in both protocols: translating token by token
 // is enough, and no depth is kept.
 void append_as_resp2(std::string_view resp3_value, std::string& out) {
+  if (is_one_line_of_both(resp3_value)) return append_bytes(out, resp3_value);
   const std::size_t before = out.size();
   while (!resp3_value.empty()) {
     const Token token = read_token(resp3_value, Dialect::kAny, 0);

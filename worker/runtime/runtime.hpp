@@ -62,6 +62,8 @@ class Runtime {
   int run();
 
  private:
+  // Of a message's name, in errors and logs.
+  static constexpr std::size_t kShownName = 64;
   // Sleeps are cut into pieces that futex and clock can't get wrong.
   static constexpr std::uint64_t kLongestSleepNs = 3'600'000'000'000;
 
@@ -157,6 +159,7 @@ class Runtime {
     }
   }
   [[noreturn]] void fail(std::string text);
+  [[nodiscard]] std::string shown_name() const;
   bool terminate_after(const std::string& text);
 
   segment::Segment& segment_;
@@ -181,7 +184,7 @@ class Runtime {
     segment::MessageHead message{};  // of the mailbox
     std::span<const std::byte> body;
     abi::From from{};
-    std::string name;  // keeps its memory
+    std::string name;  // its first kShownName bytes; keeps its memory
   };
   Running running_;
   Outcome outcome_;

@@ -7,7 +7,6 @@
 #include "common/launch.hpp"
 #include "common/limits.hpp"
 #include "common/pass_fd.hpp"
-#include "common/segment/death.hpp"
 #include "common/segment/futex.hpp"
 #include "common/segment/message.hpp"
 #include "worker/runtime/runtime.hpp"
@@ -19,8 +18,6 @@ using segment::ClientFault;
 using segment::MessageType;
 using Access = PageGuard::Access;
 
-// Of a message's name, in errors and logs.
-constexpr std::size_t kShownName = 64;
 // A copy that grew beyond this for a large request is given back after it.
 constexpr std::size_t kKeptBytes = 64 * 1024;
 
@@ -91,8 +88,7 @@ void Runtime::handle_request(segment::ClientChannel& client) {
   running_.message = head;
   running_.body = request_;
   running_.from = {head.request, 0, 0, client.serial()};
-  running_.name = segment::printable(
-      {strings_[0].data, strings_[0].size}, kShownName);
+  running_.name = std::string_view{strings_[0].data, strings_[0].size}.substr(0, kShownName);
   barrier([&] {
     if (access_of(head) == Access::kWrites) services_.change();
     handle_user(head, *token);

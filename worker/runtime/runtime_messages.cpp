@@ -17,9 +17,6 @@ using segment::Channel;
 using segment::MessageType;
 using Access = PageGuard::Access;
 
-// Of a message's name, in errors and logs.
-constexpr std::size_t kShownName = 64;
-
 abi::Bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(abi::Bytes text) { return {text.data, text.size}; }
 
@@ -51,8 +48,7 @@ void Runtime::handle(const Message& message) {
   running_.if_dropped = {head.stream, head.number, segment::answered_call(head), 0};
   if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
     running_.from = {head.request, head.stream, head.epoch, 0};
-  running_.name =
-      is_answer ? "answer" : segment::printable(view(strings_[0]), kShownName);
+  running_.name = is_answer ? "answer" : view(strings_[0]).substr(0, kShownName);
 
   if (head.type == MessageType::kGetState) {
     if (message.position >= system_answered_) handle_get_state();
@@ -210,7 +206,7 @@ void Runtime::handle_timer(std::uint64_t number) {
       run_info(abi::MessageKind::kAnswer, number);
     } else {
       for (const peeper::string& text : timer->strings) strings_.push_back(bytes(text));
-      running_.name = segment::printable(view(strings_[0]), kShownName);
+      running_.name = view(strings_[0]).substr(0, kShownName);
       run_info(abi::MessageKind::kInfo, 0);
     }
   });
