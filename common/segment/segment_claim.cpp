@@ -77,12 +77,15 @@ Result<void> Segment::keep_mapping_private() const {
     return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
   if (kept_private_ == CoreDump::kWithState) {
     ::madvise(start + kPrivate, plan_.heap.offset - kPrivate, MADV_DODUMP);
-    if (!heap_.empty()) dump_reserved(0, control().worker.heap_reserved.load());
+    if (heap_.empty()) return {};
+    dump_reserved(0, control().worker.heap_reserved.load());
+    const Extent images = journal_set_aside(plan_);
+    ::madvise(at<std::byte>(images.offset), images.bytes, MADV_DODUMP);
   }
   return {};
 }
 
-// Not the rest of heap and journal: to dump a page without memory, the kernel would give it some.
+// Not the rest of heap and journal, and of the journal's images what they always have: to dump a page without memory, the kernel would give it some.
 void Segment::dump_reserved(std::uint64_t from, std::uint64_t to) const {
   if (to > plan_.heap.bytes) return;  // not from us
   for (const Extent& part : heap_parts(plan_, from, to).extents) {

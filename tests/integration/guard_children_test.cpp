@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/segment/plan.hpp"
 #include "common/segment/segment.hpp"
 #include "guard_instance.hpp"
 
@@ -58,7 +59,7 @@ bool holds_something(const segment::Segment& segment, std::uint64_t offset) {
     return offset >= part.offset && offset < part.offset + bytes;
   };
   return (offset >= segment::kGoneOffset && offset < plan.heap.offset) ||
-         is_in(plan.heap, reserved) || is_in(plan.journal_pages, reserved) ||
+         is_in(plan.heap, reserved) || is_in(plan.journal_pages, segment::journal_set_aside(plan).bytes) ||
          is_in(plan.journal_index, reserved / segment::kPageBytes * sizeof(std::uint32_t));
 }
 
