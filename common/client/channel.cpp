@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "common/clock.hpp"
@@ -22,6 +23,14 @@ using segment::MessageType;
 constexpr std::chrono::milliseconds kLongestSleep{100};
 // A copy that grew beyond this for a large reply is given back after it.
 constexpr std::size_t kKeptBytes = 256 * 1024;
+
+// For deadlines, which a tick is nothing to, at a fifth of the cost.
+std::chrono::steady_clock::time_point as_of_last_tick() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::steady_clock::time_point{std::chrono::seconds{now.tv_sec} +
+                                               std::chrono::nanoseconds{now.tv_nsec}};
+}
 
 MessageType type_of(Channel::Kind kind) {
   switch (kind) {
@@ -134,6 +143,7 @@ Result<void> Channel::look_for_trouble() const {
 // sees the other.
 template <class Ready>
 Result<bool> Channel::wait_until(Ready ready, Clock::time_point deadline) {
+  give_room();
   const std::uint64_t limit = busy_poll_.begin();
   if (limit != 0) {
     const std::uint64_t begin = now_ns();
@@ -167,6 +177,19 @@ Result<bool> Channel::wait_until(Ready ready, Clock::time_point deadline) {
   }
 }
 
+// Not for each reply: a store that another processor reads costs both of them a trip.
+void Channel::give_room() {
+  if (given_head_ == reply_head_) return;
+  given_head_ = reply_head_;
+  segment::ClientHeader& shared = header();
+  shared.reply_head.store(reply_head_, std::memory_order_release);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // It may wait until half of the ring is free.
+  if (shared.room_wanted.load(std::memory_order_relaxed) != 0 &&
+      shared.reply_tail.load(std::memory_order_acquire) - reply_head_ <= replies_.bytes() / 2)
+    wake_worker();
+}
+
 void Channel::wake_worker() {
   header().worker_bell.fetch_add(1, std::memory_order_release);
   segment::futex_wake(header().worker_bell);
@@ -196,7 +219,7 @@ Result<void> Channel::post(const Request& request) {
     return Failure{"a request may have half of the channel's ring, " +
                        std::to_string(segment::largest_record(requests_.bytes())) + " bytes",
                    EMSGSIZE};
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = as_of_last_tick() + options_.timeout;
   while (!has_room(bytes)) {
     // Who doesn't read what it is answered is asked nothing more.
     const auto took = take_reply();
@@ -246,13 +269,7 @@ Result<bool> Channel::take_reply() {
   if (value_.capacity() > kKeptBytes) value_ = {};
   value_.assign(reinterpret_cast<const char*>(found.body.data()), found.head.value_bytes);
   reply_head_ = found.position + found.head.bytes;
-  segment::ClientHeader& shared = header();
-  shared.reply_head.store(reply_head_, std::memory_order_release);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  // It may wait until half of the ring is free.
-  if (shared.room_wanted.load(std::memory_order_relaxed) != 0 &&
-      shared.reply_tail.load(std::memory_order_acquire) - reply_head_ <= replies_.bytes() / 2)
-    wake_worker();
+  if (reply_head_ - given_head_ >= replies_.bytes() / 8) give_room();
 
   // To one that was given up: nobody waits for it.
   const std::uint64_t oldest = last_number_ + 1 - waiting_.size();

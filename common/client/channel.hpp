@@ -153,6 +153,8 @@ class Channel {
   [[nodiscard]] bool has_room(std::uint64_t record_bytes);
   // Takes one reply, if there is one.
   Result<bool> take_reply();
+  // Gives the worker the room of the replies that were taken.
+  void give_room();
   void wake_worker();
   resp::Reply give_up_oldest();
 
@@ -165,6 +167,7 @@ class Channel {
   std::uint64_t request_tail_ = 0;
   std::uint64_t request_head_ = 0;  // as last seen
   std::uint64_t reply_head_ = 0;
+  std::uint64_t given_head_ = 0;    // of it, what the worker knows
   std::uint64_t last_number_ = 0;   // of a request
   std::deque<Waiting> waiting_;     // the newest is that of last_number_
   std::string value_;               // a copy of a reply's

@@ -33,18 +33,26 @@ void ClientChannel::take_up(ClientEntry& entry, std::uint64_t committed) {
   if (held_ == nullptr || held_->request_head % 8 != 0 || held_->reply_tail % 8 != 0)
     return set_fault(ClientFault::kMalformed);
   at_fault_ = header().fault.load(std::memory_order_acquire) != ClientFault::kNone;
-  request_head_ = held_->request_head;
+  request_head_ = request_tail_ = held_->request_head;
   reply_tail_ = held_->reply_tail;
+  if (!look_at_reply_head(reply_tail_)) reply_head_ = reply_tail_ - replies_.bytes();
   forget();
   publish();
 }
 
 // For the largest reply, a quarter of the ring, and for less than that in padding. A head that can't
 // be is no room: nothing of this channel is taken until its client mends it.
-bool ClientChannel::has_room() const {
+bool ClientChannel::has_room() {
+  const std::uint64_t most = replies_.bytes() / 2;
+  return reply_tail_ - reply_head_ <= most ||
+         (look_at_reply_head(reply_tail_) && reply_tail_ - reply_head_ <= most);
+}
+
+bool ClientChannel::look_at_reply_head(std::uint64_t reply_tail) {
   const std::uint64_t head = memory_.header().reply_head.load(std::memory_order_acquire);
-  return ends_are_sane(head, reply_tail_, replies_.bytes()) &&
-         reply_tail_ - head <= replies_.bytes() / 2;
+  if (!ends_are_sane(head, reply_tail, replies_.bytes())) return false;
+  reply_head_ = head;
+  return true;
 }
 
 void ClientChannel::set_fault(ClientFault fault) {
@@ -62,10 +70,12 @@ bool ClientChannel::add_reply(std::uint64_t request, std::string_view value) {
                                     "open one with larger rings");
     value = too_big;
   }
-  const std::uint64_t head = memory_.header().reply_head.load(std::memory_order_acquire);
-  if (!ends_are_sane(head, new_reply_tail_, replies_.bytes())) return false;
   const std::uint64_t record = align8(sizeof(ReplyHead) + value.size());
-  const auto place = place_record(head, new_reply_tail_, replies_.bytes(), record);
+  const auto find_place = [&] {
+    return place_record(reply_head_, new_reply_tail_, replies_.bytes(), record);
+  };
+  auto place = find_place();
+  if (!place && look_at_reply_head(new_reply_tail_)) place = find_place();
   if (!place) return false;
   replies_.write_pad(new_reply_tail_, place->pad);
   const ReplyHead reply{static_cast<std::uint32_t>(record), ReplyType::kReply, request, 0,

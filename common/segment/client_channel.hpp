@@ -57,22 +57,13 @@ class ClientChannel {
   // --- Requests ----------------------------------------------------------------------------------
   // Is there one that may be taken? Not while a reply to it might find no room. A channel at fault
   // has none any more.
-  [[nodiscard]] bool has_mail() const {
-    return !at_fault_ &&
-           memory_.header().request_tail.load(std::memory_order_acquire) != request_head_ &&
-           has_room();
-  }
+  [[nodiscard]] bool has_mail() { return has_request() && has_room(); }
   // There is one, but for room for its reply.
-  [[nodiscard]] bool needs_room() const {
-    return !at_fault_ &&
-           memory_.header().request_tail.load(std::memory_order_acquire) != request_head_ &&
-           !has_room();
-  }
+  [[nodiscard]] bool needs_room() { return has_request() && !has_room(); }
   using Request = Ring::Found<MessageHead>;
   // The first one. Its body is still the client's memory: copy it, check the copy.
-  [[nodiscard]] Request first() const {
-    return requests_.find<MessageHead>(
-        request_head_, memory_.header().request_tail.load(std::memory_order_acquire));
+  [[nodiscard]] Request first() {
+    return has_request() ? requests_.find<MessageHead>(request_head_, request_tail_) : Request{};
   }
   // From here on no request is taken; the client is told.
   void set_fault(ClientFault fault);
@@ -93,7 +84,15 @@ class ClientChannel {
   void complete();
 
  private:
-  [[nodiscard]] bool has_room() const;
+  // The client's ends are looked at when what was seen of them last is not enough: each look may
+  // cost a trip to the other processor.
+  [[nodiscard]] bool has_request() {
+    if (request_tail_ == request_head_)
+      request_tail_ = memory_.header().request_tail.load(std::memory_order_acquire);
+    return !at_fault_ && request_tail_ != request_head_;
+  }
+  [[nodiscard]] bool has_room();
+  [[nodiscard]] bool look_at_reply_head(std::uint64_t reply_tail);
   void publish() const;
 
   ClientMemory memory_;
@@ -103,7 +102,9 @@ class ClientChannel {
   ClientEntry* entry_ = nullptr;
   ClientSlot* held_ = nullptr;
   std::uint64_t request_head_ = 0;
+  std::uint64_t request_tail_ = 0;  // as last seen
   std::uint64_t reply_tail_ = 0;
+  std::uint64_t reply_head_ = 0;    // as last seen, and possible
   std::uint64_t new_request_head_ = 0;
   std::uint64_t new_reply_tail_ = 0;
   bool at_fault_ = true;  // until it is taken up

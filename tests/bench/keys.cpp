@@ -32,11 +32,11 @@ std::vector<std::uint64_t> sizes(const Settings& settings) {
 std::string kv_config(std::uint64_t keys) {
   const std::uint64_t megabytes = std::max<std::uint64_t>(keys * 400 >> 20, 16);
   return "[[server]]\nname = \"kv\"\nbehaviour = \"kv\"\nmax_restarts = 1000000\nstate_size = \"" +
-         std::to_string(megabytes) + "MiB\"\nmailbox = \"64MiB\"\n";
+         std::to_string(megabytes) + "MiB\"\n";
 }
 
 void load_keys(test::Instance& peeperd, std::uint64_t keys) {
-  constexpr std::uint64_t kAtOnce = 100'000;
+  constexpr std::uint64_t kAtOnce = 10'000;
   test::Talk talk = peeperd.talk();
   for (std::uint64_t first = 0; first < keys; first += kAtOnce) {
     std::vector<std::string> words{"CALL", "TIMEOUT", "60000", "kv", "MSET"};

@@ -1,7 +1,9 @@
 // What a million keys take: all of peeper's processes and the segment, and redis-server.
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "bench.hpp"
@@ -15,8 +17,15 @@ namespace peeper::bench {
 namespace {
 
 constexpr std::uint64_t kKeys = 1'000'000;
+// Of the usual mailbox: messages, replies and dead letters as large as that, the outbox a quarter.
+constexpr double kRings = 13 * kMiB;
 
-double memory_of_redis() {
+struct RedisMemory {
+  double used;  // as it says itself
+  double pss;
+};
+
+RedisMemory memory_of_redis() {
   test::Instance directory{""};
   const test::RedisServer redis{directory.directory()};
   auto client = Connection::connect(redis.socket());
@@ -34,7 +43,8 @@ double memory_of_redis() {
   const std::string info = test::text_of(client->command({"INFO", "memory"}, test::kPatience));
   const auto at = info.find("used_memory:");
   test::require(at != std::string::npos, "no used_memory: " + info);
-  return std::stod(info.substr(at + std::string_view("used_memory:").size()));
+  return {std::stod(info.substr(at + std::string_view("used_memory:").size())),
+          memory_of(redis.pid()).at("Pss")};
 }
 
 }  // namespace
@@ -52,6 +62,8 @@ void memory_of_keys(const Settings&) {
     test::Instance peeperd{kv_config(kKeys)};
     peeperd.start();
     load_keys(peeperd, kKeys);
+    // At rest it gives back what it took to undo the last message.
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
     const auto worker = memory_of(peeperd.worker("kv"));
     const auto keeper = memory_of(peeperd.keeper("kv"));
     const double segment = allocated(peeperd.segment("kv"));
@@ -59,18 +71,23 @@ void memory_of_keys(const Settings&) {
     const auto status = talk.reply({"SYS", "GET_STATUS", "kv"});
     row("heap: given out", static_cast<double>(status->field("heap_used")->integer));
     row("heap: reserved", static_cast<double>(status->field("heap_reserved")->integer));
-    row("segment: heap, journal and two rings of 64 MiB", segment);
-    row("segment without its rings", segment - 128 * kMiB);
+    row("segment: heap, journal and rings for a mailbox of 4 MiB", segment);
+    row("segment without its rings", segment - kRings);
     row("worker: RSS", worker.at("Rss"));
     row("worker: PSS without shared memory", worker.at("Pss") - worker.at("Pss_Shmem"));
     row("keeper: RSS", keeper.at("Rss"));
     row("keeper: PSS without shared memory", keeper.at("Pss") - keeper.at("Pss_Shmem"));
     row("worker + keeper + segment without its rings",
-        segment - 128 * kMiB + worker.at("Pss") - worker.at("Pss_Shmem") + keeper.at("Pss") -
+        segment - kRings + worker.at("Pss") - worker.at("Pss_Shmem") + keeper.at("Pss") -
+            keeper.at("Pss_Shmem"));
+    row("all of it: worker + keeper + segment",
+        segment + worker.at("Pss") - worker.at("Pss_Shmem") + keeper.at("Pss") -
             keeper.at("Pss_Shmem"));
     peeperd.stop();
   }
-  row("redis-server: used_memory", memory_of_redis());
+  const RedisMemory redis = memory_of_redis();
+  row("redis-server: used_memory", redis.used);
+  row("redis-server: PSS", redis.pss);
 }
 
 }  // namespace peeper::bench

@@ -52,7 +52,7 @@ void Runtime::attend_clients() {
 // To one that is suspended there is none.
 bool Runtime::has_client_mail() {
   if (segment::is_suspension(obeyed_)) return false;
-  for (const auto& mapped : clients_.all())
+  for (auto& mapped : clients_.all())
     if (mapped.channel.has_mail()) return true;
   return false;
 }
@@ -110,7 +110,7 @@ void Runtime::wait_for_bells(std::uint32_t seen, std::uint64_t most_ns) {
   }
   boost::container::static_vector<segment::WaitedWord, segment::kMostClients + 1> words;
   words.push_back({&ends.bell, seen});
-  for (const auto& mapped : clients_.all()) {
+  for (auto& mapped : clients_.all()) {
     segment::ClientHeader& header = mapped.channel.header();
     words.push_back({&header.worker_bell, header.worker_bell.load(std::memory_order_acquire)});
     header.worker_sleeps.store(1, std::memory_order_relaxed);

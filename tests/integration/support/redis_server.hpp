@@ -36,6 +36,7 @@ class RedisServer {
     return run({{"redis-server", "--version"}, {}, {}, {}}).exit_code == 0;
   }
   [[nodiscard]] const std::string& socket() const { return socket_; }
+  [[nodiscard]] int pid() const { return process_.pid(); }
 
  private:
   std::string socket_;
