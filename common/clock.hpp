@@ -13,6 +13,14 @@ inline std::uint64_t now_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// now_ns() as of the last tick of the kernel's, up to some 4 ms ago, at a fifth of the cost.
+inline std::uint64_t tick_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 // For people: nothing is decided by it.
 inline std::uint64_t wall_clock_ns() {
   timespec now{};

@@ -151,6 +151,7 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
   MapValue map = child_map(*server, facts);
   map.text("library", server->library().string())
       .number("calls_waiting", static_cast<std::int64_t>(facts.calls))
+      .number("calls_skipped", static_cast<std::int64_t>(facts.skipped))
       .number("channels", static_cast<std::int64_t>(facts.channels))
       .number("outgoing_waiting", static_cast<std::int64_t>(facts.outgoing))
       .number("outgoing_dropped", static_cast<std::int64_t>(facts.dropped))

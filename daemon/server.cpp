@@ -282,6 +282,7 @@ Server::Facts Server::facts() {
   if (rings_) {
     const segment::Control& control = rings_->segment().control();
     facts.mailbox = rings_->queued();
+    facts.skipped = control.mailbox.skipped.load(std::memory_order_relaxed);
     facts.outgoing = courier_->waiting();
     facts.dropped = courier_->dropped();
     facts.letters = segment::count_letters(rings_->segment());

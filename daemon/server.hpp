@@ -158,6 +158,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     bool in_message;         // a callback runs, or ran when the worker died
     std::size_t calls;       // waiting for their reply
     std::size_t channels;    // of clients' own
+    std::uint64_t skipped;   // calls that were late, since the segment was made
     std::size_t outgoing;    // messages to others that have not arrived
     std::uint64_t dropped;   // of those, never will, since peeperd's start
     std::uint64_t sequence;

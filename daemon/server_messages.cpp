@@ -46,6 +46,9 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
   message.request = wants_reply ? last_request_ + 1 : 0;
   if (wants_reply && life_.worker == WorkerStage::kReady) lookout_.expect(*this);
   target.is_system = message.type == segment::MessageType::kGetState;
+  if (wants_reply && section_.late_calls == config::LateCalls::kSkip)
+    message.number = static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(deadline.time_since_epoch()).count());
   switch (push(message)) {
     case Rings::Push::kTooBig: return Sent::kTooBig;
     case Rings::Push::kFull:

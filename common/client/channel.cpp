@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include "common/clock.hpp"
@@ -23,14 +22,6 @@ using segment::MessageType;
 constexpr std::chrono::milliseconds kLongestSleep{100};
 // A copy that grew beyond this for a large reply is given back after it.
 constexpr std::size_t kKeptBytes = 256 * 1024;
-
-// For deadlines, which a tick is nothing to, at a fifth of the cost.
-std::chrono::steady_clock::time_point as_of_last_tick() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return std::chrono::steady_clock::time_point{std::chrono::seconds{now.tv_sec} +
-                                               std::chrono::nanoseconds{now.tv_nsec}};
-}
 
 MessageType type_of(Channel::Kind kind) {
   switch (kind) {
@@ -219,7 +210,9 @@ Result<void> Channel::post(const Request& request) {
     return Failure{"a request may have half of the channel's ring, " +
                        std::to_string(segment::largest_record(requests_.bytes())) + " bytes",
                    EMSGSIZE};
-  const auto deadline = as_of_last_tick() + options_.timeout;
+  // A tick is nothing to a deadline. The steady clock is CLOCK_MONOTONIC.
+  const Clock::time_point deadline =
+      Clock::time_point{std::chrono::nanoseconds{tick_ns()}} + options_.timeout;
   while (!has_room(bytes)) {
     // Who doesn't read what it is answered is asked nothing more.
     const auto took = take_reply();

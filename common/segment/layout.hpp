@@ -184,10 +184,12 @@ struct MailboxEnds {
   alignas(64) Atomic64 head;  // writer: the worker; a copy of the committed slot's
   Atomic32 sleeping;          // 1: the worker is about to sleep. Writer: the worker
   Atomic32 suspended;         // the suspension it obeys; 0: none yet. Writer: the worker
+  Atomic64 skipped;           // calls for whose reply nobody waited any more. Writer: the worker
 };
 static_assert(offsetof(MailboxEnds, suspension) == 16 && offsetof(MailboxEnds, head) == 64);
 static_assert(offsetof(MailboxEnds, clients_changed) == 20);
-static_assert(offsetof(MailboxEnds, suspended) == 76 && sizeof(MailboxEnds) == 128);
+static_assert(offsetof(MailboxEnds, suspended) == 76 && offsetof(MailboxEnds, skipped) == 80);
+static_assert(sizeof(MailboxEnds) == 128);
 
 constexpr bool is_suspension(std::uint32_t number) { return number % 2 != 0; }
 
@@ -302,7 +304,8 @@ struct MessageHead {
   // What other servers send may be delivered twice when the daemon dies in between. Within a stream
   // numbers only grow, so the receiver, which remembers the last one it committed, knows. Of an
   // answer it knows by its call, which is over. A stream is named by its sender's uid, who is also
-  // who gets a call's answer. 0: from a client.
+  // who gets a call's answer. 0: from a client; then the number is when nobody waits for the reply
+  // any more, CLOCK_MONOTONIC in ns, and it is to be skipped. 0: never.
   std::uint64_t stream;
   std::uint64_t number;
   std::uint32_t epoch;

@@ -50,6 +50,8 @@ enum class LoopStep { kDrop, kInit, kDown };
 enum class WhenDown { kReject, kQueue };
 // What a sender meets when the mailbox is full.
 enum class Overflow { kBlock, kReject };
+// What becomes of a call whose caller has had TIMEOUT before its turn came.
+enum class LateCalls { kRun, kSkip };
 // What a core dump of the worker has of the segment: neither state nor messages, or all of it.
 enum class CoreDump { kWithoutState, kWithState };
 // OTP's sys debug options that a server starts with.
@@ -150,6 +152,7 @@ struct ServerSection {
   AutoShutdown auto_shutdown = AutoShutdown::kNever;
   RetryDelay retry_delay;
   WhenDown when_down = WhenDown::kReject;
+  LateCalls late_calls = LateCalls::kRun;
   Shutdown shutdown;
   std::uint32_t standby = 1;
   OnCrash on_crash = OnCrash::kDrop;

@@ -139,6 +139,7 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_word("auto_shutdown", server.auto_shutdown);
   section.read_duration("retry_delay", parse_retry_delay, server.retry_delay);
   section.read_word("when_down", server.when_down);
+  section.read_word("late_calls", server.late_calls);
   section.read_duration("shutdown", parse_shutdown, server.shutdown);
   section.read_count("standby", {0, kMostStandbys}, server.standby);
   section.read_word("on_crash", server.on_crash);

@@ -36,6 +36,8 @@ inline constexpr Word<WhenDown> kWhenDownWords[] = {{"reject", WhenDown::kReject
                                                     {"queue", WhenDown::kQueue}};
 inline constexpr Word<Overflow> kOverflowWords[] = {{"block", Overflow::kBlock},
                                                     {"reject", Overflow::kReject}};
+inline constexpr Word<LateCalls> kLateCallsWords[] = {{"run", LateCalls::kRun},
+                                                      {"skip", LateCalls::kSkip}};
 inline constexpr Word<CoreDump> kCoreDumpWords[] = {{"without_state", CoreDump::kWithoutState},
                                                     {"with_state", CoreDump::kWithState}};
 inline constexpr Word<DebugOption> kDebugWords[] = {{"trace", DebugOption::kTrace},
@@ -54,6 +56,7 @@ constexpr std::span<const Word<OnCrash>> words_of(OnCrash) { return kOnCrashWord
 constexpr std::span<const Word<LoopStep>> words_of(LoopStep) { return kLoopStepWords; }
 constexpr std::span<const Word<WhenDown>> words_of(WhenDown) { return kWhenDownWords; }
 constexpr std::span<const Word<Overflow>> words_of(Overflow) { return kOverflowWords; }
+constexpr std::span<const Word<LateCalls>> words_of(LateCalls) { return kLateCallsWords; }
 constexpr std::span<const Word<CoreDump>> words_of(CoreDump) { return kCoreDumpWords; }
 constexpr std::span<const Word<DebugOption>> words_of(DebugOption) { return kDebugWords; }
 constexpr std::span<const Word<LogLevel>> words_of(LogLevel) { return kLogLevelWords; }

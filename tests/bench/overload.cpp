@@ -33,6 +33,8 @@ struct Case {
 constexpr Case kCases[] = {
     {"default", "mailbox 4 MiB, block (the defaults), TIMEOUT 1 s", "",
      std::chrono::milliseconds{1000}},
+    {"skip", "mailbox 4 MiB, block, late calls skipped, TIMEOUT 1 s", "late_calls = \"skip\"",
+     std::chrono::milliseconds{1000}},
     {"block", "mailbox 64 KiB, block, TIMEOUT 5 s", "mailbox = \"64KiB\"",
      std::chrono::milliseconds{5000}},
     {"reject", "mailbox 64 KiB, reject, TIMEOUT 5 s",

@@ -224,6 +224,41 @@ TEST_CASE("a call that takes too long is answered in time and still done, replie
   peeperd.stop();
 }
 
+TEST_CASE("late calls that are to be skipped are not done, nor is what is behind them kept waiting") {
+  Instance peeperd{counter_config("counter", "late_calls = \"skip\"\n")};
+  peeperd.start();
+  Stopped worker{peeperd, "counter"};
+  Talk talk = peeperd.talk();
+  for (int i = 0; i < 20; ++i) talk.send({"CALL", "TIMEOUT", "50", "counter", "inc"});
+  talk.send({"CALL", "TIMEOUT", "60000", "counter", "inc"});
+  talk.send({"CAST", "TIMEOUT", "50", "counter", "inc"});
+  for (int i = 0; i < 20; ++i) CHECK(talk.receive().starts_with("-TIMEOUT counter: "));
+  worker.go_on();
+  CHECK(talk.receive() == "1");
+  CHECK(talk.receive() == "OK");
+  CHECK(talk({"CALL", "counter", "inc"}) == "3");
+  const auto status = talk.reply({"SYS", "GET_STATUS", "counter"});
+  REQUIRE(status.has_value());
+  CHECK(status->field("calls_skipped")->integer == 20);
+  peeperd.stop();
+}
+
+TEST_CASE("calls to be skipped when late, of clients whose peeperd was killed, are done all the same") {
+  Instance peeperd{counter_config("counter", "late_calls = \"skip\"\n")};
+  peeperd.start();
+  {
+    Stopped worker{peeperd, "counter"};
+    Talk talk = peeperd.talk();
+    for (int i = 0; i < 20; ++i) talk.send({"CALL", "TIMEOUT", "50", "counter", "inc"});
+    peeperd.await([&] { return peeperd.fact("counter", "mailbox") == 20; });
+    for (int i = 0; i < 20; ++i) CHECK(talk.receive().starts_with("-TIMEOUT counter: "));
+    peeperd.kill_all_three("counter");
+  }
+  peeperd.start();
+  CHECK(peeperd.talk()({"CALL", "counter", "state"}) == "20");
+  peeperd.stop();
+}
+
 TEST_CASE("calls with many different timeouts each get their own") {
   Instance peeperd{counter_config()};
   peeperd.start();

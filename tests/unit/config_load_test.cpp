@@ -92,6 +92,7 @@ TEST_CASE("a server needs only its name and behaviour") {
   CHECK(server.auto_shutdown == AutoShutdown::kNever);
   CHECK(server.retry_delay == RetryDelay{1s, 300s});
   CHECK(server.when_down == WhenDown::kReject);
+  CHECK(server.late_calls == LateCalls::kRun);
   CHECK_FALSE(server.significant);
   CHECK(server.group.empty());
   CHECK(server.shutdown == Shutdown{Shutdown::Kind::kTimeout, 5s});
@@ -134,6 +135,7 @@ TEST_CASE("every key of a server is read") {
   CHECK(mentions(refused("on_crash_loop = [\"down\", \"init\"]"), "expected steps in the order"));
   CHECK(mentions(refused("on_crash_loop = [\"drop\"]"), "of which only \"down\" must be there"));
   CHECK(good_server("when_down = \"queue\"").when_down == WhenDown::kQueue);
+  CHECK(good_server("late_calls = \"skip\"").late_calls == LateCalls::kSkip);
   CHECK(good_server("state = \"7\"").state == InitArguments{false, {"7"}});
   CHECK(good_server("state = {b = \"2\", a = \"1\"}").state ==
         InitArguments{true, {"a", "1", "b", "2"}});

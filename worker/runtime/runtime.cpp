@@ -27,15 +27,6 @@ constexpr std::uint64_t kRestAfterNs = 1'000'000;
 // In one go, from clients that each wait for their reply.
 constexpr std::uint32_t kFewMessages = 2;
 
-// When a message began tells one run of it from another, which a tick's time does as well as now's
-// and for a third of the cost: workers aren't restarted within one.
-std::uint64_t as_of_last_tick_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 }  // namespace
 
 Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour,
@@ -251,7 +242,9 @@ bool Runtime::terminate_after(const std::string& text) {
 
 void Runtime::begin(Channel channel, std::uint64_t position, PageGuard::Access access,
                     std::uint32_t client) {
-  transaction_.begin(channel, position, as_of_last_tick_ns(), client);
+  // When a message began tells one run of it from another, which a tick's time does as well as now's:
+  // workers aren't restarted within one.
+  transaction_.begin(channel, position, tick_ns(), client);
   enter(channel, position, access);
 }
 

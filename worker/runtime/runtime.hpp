@@ -121,6 +121,8 @@ class Runtime {
 
   // --- One transaction each (runtime_messages.cpp) ---
   void handle(const Message& message);
+  [[nodiscard]] bool is_late(const segment::MessageHead& head) const;
+  void skip(const Message& message);
   // strings_ from a record; its token apart. None: it is malformed.
   [[nodiscard]] std::optional<std::string_view> read_message(const segment::MessageHead& head,
                                                              std::span<const std::byte> body);

@@ -37,6 +37,7 @@ abi::MessageKind kind_of(MessageType type) {
 
 void Runtime::handle(const Message& message) {
   const segment::MessageHead& head = message.head;
+  if (is_late(head)) return skip(message);
   const auto token = read_message(head, message.body);
   PEEPER_CHECK(token, "a message in the mailbox was overwritten");
   const bool is_answer = head.type == MessageType::kAnswer;
@@ -59,6 +60,21 @@ void Runtime::handle(const Message& message) {
     });
   }
   commit(running_.mailbox_head);
+}
+
+// A call whose caller has had its TIMEOUT, where the server is configured so. Not one of an earlier
+// daemon's clients: what they were told is not known any more, and it was accepted.
+bool Runtime::is_late(const segment::MessageHead& head) const {
+  return head.type == MessageType::kCall && head.stream == 0 && head.number != 0 &&
+         now_ns() > head.number &&
+         head.epoch == control_.replies.epoch.load(std::memory_order_acquire);
+}
+
+void Runtime::skip(const Message& message) {
+  begin(Channel::kMailbox, message.position, Access::kReadsOnly);
+  segment::Atomic64& skipped = control_.mailbox.skipped;
+  skipped.store(skipped.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  commit(message.position + message.head.bytes);
 }
 
 std::optional<std::string_view> Runtime::read_message(const segment::MessageHead& head,
