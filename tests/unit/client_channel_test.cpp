@@ -285,17 +285,24 @@ TEST_CASE("no request is taken while its reply might find no room") {
   ClientChannel& channel = *clients.find(kSerial);
   const std::string large(channel.largest_value(), '+');
   CHECK(channel.has_mail());
-  for (std::uint64_t request = 1; request <= 3; ++request) {
-    Transaction transaction{made.segment};
-    transaction.begin(Channel::kTimer, request, 1);
-    REQUIRE(transaction.add_client_reply(channel, request, large));
-    transaction.commit(0);
-  }
+  std::uint64_t request = 0;
+  const auto fill = [&] {
+    for (int i = 0; i < 3; ++i) {
+      Transaction transaction{made.segment};
+      transaction.begin(Channel::kTimer, ++request, 1);
+      REQUIRE(transaction.add_client_reply(channel, request, large));
+      transaction.commit(0);
+    }
+  };
+  fill();
   CHECK_FALSE(channel.has_mail());
   CHECK(channel.needs_room());
   client.memory.header().reply_head.store(client.memory.header().reply_tail.load());
   CHECK(channel.has_mail());
-  client.memory.header().reply_head.store(3);  // garbage is no room
+  client.memory.header().reply_head.store(3);  // garbage is no room, once it is looked at
+  fill();
+  CHECK_FALSE(channel.has_mail());
+  client.memory.header().reply_head.store(UINT64_MAX - 7);
   CHECK_FALSE(channel.has_mail());
 }
 
