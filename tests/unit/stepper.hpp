@@ -13,6 +13,14 @@
 
 namespace peeper::test {
 
+// Where a look takes long, sanitized code, which has far more instructions for the same stores, is
+// looked at after each so many.
+#ifdef PEEPER_SANITIZED
+inline constexpr std::uint64_t kLongStride = 16;
+#else
+inline constexpr std::uint64_t kLongStride = 1;
+#endif
+
 // Calls `work` in a child and `look(step)` after each of its instructions, and once before the
 // first. Returns the number of instructions.
 template <class Work, class Look>

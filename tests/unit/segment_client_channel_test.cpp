@@ -5,6 +5,10 @@
 
 #include <csignal>
 #include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/segment/client_channels.hpp"
 #include "common/segment/dead_letters.hpp"
@@ -132,7 +136,8 @@ TEST_CASE("a channel's request killed at any instruction happened whole or not a
         map_into(clients, running, client);
         run_request(running.segment, clients);
       },
-      [&](std::uint64_t) {
+      [&](std::uint64_t step) {
+        if (step % test::kLongStride != 0) return;
         copy(running, client, crashed, other);
         ClientChannels clients;
         clients.add(crashed.segment.control(), kOpened, other.duplicate());
@@ -192,7 +197,8 @@ TEST_CASE("a recovery with a channel, killed at any instruction, leaves the next
       [&] {
         if (!recover(running, client)) ::_exit(1);
       },
-      [&](std::uint64_t) {
+      [&](std::uint64_t step) {
+        if (step % test::kLongStride != 0) return;
         copy(running, client, again, other);
         REQUIRE(recover(again, other));
         const bool good = again.heap() == before && other.replies() == kDropped &&
