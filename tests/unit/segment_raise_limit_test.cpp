@@ -109,7 +109,7 @@ TEST_CASE("a limit whose raising is killed at any instruction is the old one or 
       },
       [&](std::uint64_t step) {
         // Some states of the file last for a few instructions only.
-        if (step % std::min<std::uint64_t>(test::kLongStride, 4) != 0) return;
+        if (step % std::min<std::uint64_t>(test::kLongStride, 2) != 0) return;
         // Most instructions change nothing outside of the process.
         file.read(bytes);
         const long blocks = file.facts().st_blocks;
