@@ -1,7 +1,7 @@
 #include "common/client/channel.hpp"
 
 #include <algorithm>
-#include <array>
+#include <boost/container/small_vector.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -43,30 +43,13 @@ resp::Reply error_reply(std::string text) {
   return reply;
 }
 
-// A request's strings: its message, its arguments, its token.
-struct Strings {
-  const Channel::Request& request;
-
-  [[nodiscard]] std::size_t size() const {
-    return 1 + request.arguments.size() + (request.token.empty() ? 0 : 1);
-  }
-  [[nodiscard]] std::string_view operator[](std::size_t i) const {
-    if (i == 0) return request.message;
-    return i <= request.arguments.size() ? request.arguments[i - 1] : request.token;
-  }
-  struct Iterator {
-    const Strings* strings;
-    std::size_t at;
-    std::string_view operator*() const { return (*strings)[at]; }
-    Iterator& operator++() {
-      ++at;
-      return *this;
-    }
-    bool operator!=(const Iterator& other) const { return at != other.at; }
-  };
-  [[nodiscard]] Iterator begin() const { return {this, 0}; }
-  [[nodiscard]] Iterator end() const { return {this, size()}; }
-};
+// A request's strings: its message, its arguments, its token. On the stack, if they are few.
+boost::container::small_vector<std::string_view, 16> strings_of(const Channel::Request& request) {
+  boost::container::small_vector<std::string_view, 16> strings{request.message};
+  strings.insert(strings.end(), request.arguments.begin(), request.arguments.end());
+  if (!request.token.empty()) strings.push_back(request.token);
+  return strings;
+}
 
 std::uint64_t number_in(const resp::Reply& map, std::string_view key) {
   const resp::Reply* field = map.field(key);
@@ -201,7 +184,7 @@ bool Channel::has_room(std::uint64_t record_bytes) {
 }
 
 Result<void> Channel::post(const Request& request) {
-  const Strings strings{request};
+  const auto strings = strings_of(request);
   if (request.token.size() > limits::kTokenBytes)
     return Failure{"a token may have at most " + std::to_string(limits::kTokenBytes) + " bytes",
                    EMSGSIZE};

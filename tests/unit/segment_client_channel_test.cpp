@@ -105,6 +105,12 @@ void map_into(ClientChannels& clients, const TestSegment& made, const TestClient
   clients.take_up(made.segment.control());
 }
 
+// The channel's first request, by a worker that dies in it.
+void leave_in_flight(const TestSegment& made) {
+  Transaction transaction{made.segment};
+  transaction.begin(Channel::kClient, 0, 1, kSerial);
+}
+
 void copy(const TestSegment& from, const TestClient& client, const TestSegment& to,
           const TestClient& other) {
   std::memcpy(to.bytes().data(), from.bytes().data(), from.bytes().size());
@@ -238,10 +244,7 @@ TEST_CASE("a request in flight whose channel is closed is nobody's any more") {
   TestClient client;
   TestClient::open(made);
   client.ask(7, {"first"});
-  {
-    Transaction transaction{made.segment};
-    transaction.begin(Channel::kClient, 0, 1, kSerial);
-  }
+  leave_in_flight(made);
   made.segment.control().clients[kIndex].serial.store(0);
   ClientChannels clients;
   REQUIRE(roll_back(made.segment, clients).has_value());
@@ -259,10 +262,7 @@ TEST_CASE("a request in flight that its client has spoilt is its channel's fault
   TestClient client;
   TestClient::open(made);
   client.ask(7, {"first"});
-  {
-    Transaction transaction{made.segment};
-    transaction.begin(Channel::kClient, 0, 1, kSerial);
-  }
+  leave_in_flight(made);
   SUBCASE("a head that is none") { std::memset(client.memory.requests().at(0), 0xFF, 48); }
   SUBCASE("a tail that can't be") { client.memory.header().request_tail.store(1); }
   SUBCASE("strings beyond the record") {
