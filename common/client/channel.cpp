@@ -36,13 +36,6 @@ Failure broken() {
   return {"the channel's memory was overwritten; open another one", EPROTO};
 }
 
-resp::Reply error_reply(std::string text) {
-  resp::Reply reply;
-  reply.type = resp::Reply::Type::kError;
-  reply.text = std::move(text);
-  return reply;
-}
-
 // A request's strings: its message, its arguments, its token. On the stack, if they are few.
 boost::container::small_vector<std::string_view, 16> strings_of(const Channel::Request& request) {
   boost::container::small_vector<std::string_view, 16> strings{request.message};
@@ -201,12 +194,7 @@ Result<void> Channel::post(const Request& request) {
     const auto took = take_reply();
     if (!took) return took.error();
     if (*took) continue;
-    const auto there = wait_until(
-        [&] {
-          return has_room(bytes) ||
-                 header().reply_tail.load(std::memory_order_acquire) != reply_head_;
-        },
-        deadline);
+    const auto there = wait_until([&] { return has_room(bytes) || has_reply(); }, deadline);
     if (!there) return there.error();
     if (!*there) return Failure{"server '" + server_ + "' takes no more requests", ETIMEDOUT};
   }
@@ -263,12 +251,12 @@ Result<bool> Channel::take_reply() {
 resp::Reply Channel::give_up_oldest() {
   waiting_.pop_front();
   if (is_down())
-    return error_reply("DOWN " + server_ +
-                       ": it is down; the message may be handled when it is back. To see why: "
-                       "peeper status " +
-                       server_);
-  return error_reply("TIMEOUT " + server_ +
-                     ": no reply in time; the message may still be handled");
+    return resp::error_reply("DOWN " + server_ +
+                             ": it is down; the message may be handled when it is back. To see "
+                             "why: peeper status " +
+                             server_);
+  return resp::error_reply("TIMEOUT " + server_ +
+                           ": no reply in time; the message may still be handled");
 }
 
 Result<resp::Reply> Channel::next() {
@@ -277,9 +265,7 @@ Result<resp::Reply> Channel::next() {
     const auto took = take_reply();
     if (!took) return took.error();
     if (*took) continue;
-    const auto there = wait_until(
-        [&] { return header().reply_tail.load(std::memory_order_acquire) != reply_head_; },
-        waiting_.front().deadline);
+    const auto there = wait_until([&] { return has_reply(); }, waiting_.front().deadline);
     if (!there) return there.error();
     if (!*there) return give_up_oldest();
   }

@@ -151,6 +151,9 @@ class Channel {
   [[nodiscard]] Result<void> look_for_trouble() const;
   [[nodiscard]] bool is_down() const;
   [[nodiscard]] bool has_room(std::uint64_t record_bytes);
+  [[nodiscard]] bool has_reply() const {
+    return header().reply_tail.load(std::memory_order_acquire) != reply_head_;
+  }
   // Takes one reply, if there is one.
   Result<bool> take_reply();
   // Gives the worker the room of the replies that were taken.

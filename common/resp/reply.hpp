@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/limits.hpp"
@@ -96,6 +97,14 @@ struct Reply {
   // Of a map: the value of the first key that is this text. nullptr: none, or no map.
   [[nodiscard]] const Reply* field(std::string_view key) const;
 };
+
+// What peeperd would answer, from whoever answers in its stead. `text`: "CODE text".
+[[nodiscard]] inline Reply error_reply(std::string text) {
+  Reply reply;
+  reply.type = Reply::Type::kError;
+  reply.text = std::move(text);
+  return reply;
+}
 
 struct ReadReply {
   Reply reply;

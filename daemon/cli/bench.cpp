@@ -124,12 +124,8 @@ Output run_bench(const Options& options, Targets targets) {
   if (!measured) {
     const Failure& failure = measured.error();
     // CHANNEL's own answer, where there is no such server or it has no more of them.
-    if (failure.system_error == EREMOTEIO) {
-      resp::Reply error;
-      error.type = resp::Reply::Type::kError;
-      error.text = failure.what;
-      return output_for(options, error, targets);
-    }
+    if (failure.system_error == EREMOTEIO)
+      return output_for(options, resp::error_reply(failure.what), targets);
     return output_for(options, failure, FailedWhen::kConnecting, targets);
   }
   const load::Tally& tally = *measured;

@@ -6,25 +6,20 @@
 #include <variant>
 #include <vector>
 
+#include "cli_parsed.hpp"
 #include "common/load/load.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
 #include "daemon/cli/render_bench.hpp"
 
 using namespace peeper::cli;
+using peeper::test::parsed;
+using peeper::test::Words;
 using namespace std::chrono_literals;
 using peeper::load::Tally;
 namespace json = boost::json;
 
 namespace {
-
-using Words = std::vector<std::string>;
-
-Options parsed(const Words& arguments) {
-  const auto result = parse_options(arguments);
-  if (const auto* usage = std::get_if<Usage>(&result)) FAIL(usage->text);
-  return std::get<Options>(result);
-}
 
 std::string refused(const Words& arguments) {
   const auto result = parse_options(arguments);

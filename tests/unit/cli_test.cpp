@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli_parsed.hpp"
 #include "common/resp/command_parser.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/cli/commands.hpp"
@@ -14,19 +15,13 @@
 #include "daemon/cli/render_text.hpp"
 
 using namespace peeper::cli;
+using peeper::test::parsed;
+using peeper::test::Words;
 using namespace std::chrono_literals;
 using peeper::Failure;
 using peeper::resp::Reply;
 
 namespace {
-
-using Words = std::vector<std::string>;
-
-Options parsed(const Words& arguments) {
-  const auto result = parse_options(arguments);
-  if (const auto* usage = std::get_if<Usage>(&result)) FAIL(usage->text);
-  return std::get<Options>(result);
-}
 
 Usage refused(const Words& arguments) {
   const auto result = parse_options(arguments);
