@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 
 // In one turn: a client or two that each wait for their replies, and a bell.
 constexpr std::size_t kFewReady = 3;
+// Of at most some milliseconds each. Timers and children's ends wait for no more than that.
+constexpr int kMostTurnsWithoutAsio = 4;
 // For the last replies to clients that read them.
 constexpr auto kGrace = 500ms;
 // For the kernel to take down what workers had started, and was sent SIGKILL.
@@ -74,24 +76,34 @@ Result<Tree::End> Runtime::run() {
   tree_.when_ended([this](Tree::End how) { end(how); });
   tree_.start([this] { serve(); });
   while (!loop_.stopped()) {
+    if (turn()) continue;
     // Looking may have brought replies though there is nothing more to look for.
-    if (!turn() && !lookout_.look() && !sockets_.has_to_settle()) sleep();
+    if (lookout_.look() || sockets_.has_to_settle())
+      loop_.poll();
+    else
+      sleep();
   }
   return how_;
 }
 
 // Workers are woken before replies are written, and those that are there already are written with
-// the others.
+// the others. While clients keep us busy each look at asio's descriptors would be a system call for
+// nothing: they get one now and then.
 bool Runtime::turn() {
   const std::size_t ready = sockets_.turn();
   if (ready > kFewReady) lookout_.was_crowded();
   bool has_worked = ready != 0;
-  if (loop_.poll() != 0) has_worked = true;
+  if (has_worked && ++turns_without_asio_ >= kMostTurnsWithoutAsio) {
+    turns_without_asio_ = 0;
+    loop_.poll();
+  }
   if (sockets_.settle()) has_worked = true;
   return has_worked;
 }
 
+// Until there is anything; asio's part of that is done at once.
 void Runtime::sleep() {
+  turns_without_asio_ = 0;
   if (!std::exchange(awaits_sockets_, true))
     sockets_ready_.async_wait(
         boost::asio::posix::descriptor_base::wait_read,

@@ -55,6 +55,7 @@ class Runtime {
   Sockets sockets_;
   boost::asio::posix::stream_descriptor sockets_ready_;  // a duplicate
   bool awaits_sockets_ = false;
+  int turns_without_asio_ = 0;
   DaemonFacts facts_;
   Subscriptions subscriptions_;
   Lookout lookout_;

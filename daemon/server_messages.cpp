@@ -215,6 +215,8 @@ void Server::watch_deadlines() {
   call_timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     call_timer_at_ = Instant::max();
+    // What is answered is not told that it isn't.
+    if (has_replies()) drain();
     const std::string value = error_value(
         "TIMEOUT " + name() + ": no reply in time; the message may still be handled");
     const Instant now = std::chrono::steady_clock::now();

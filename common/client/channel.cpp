@@ -225,9 +225,8 @@ Result<void> Channel::post(const Request& request) {
 
 // Copied before it is looked at, as everything that others may write.
 Result<bool> Channel::take_reply() {
-  const auto found = replies_.find<segment::ReplyHead>(
-      reply_head_, header().reply_tail.load(std::memory_order_acquire));
-  if (found.status == found.kEmpty) return false;
+  if (!has_reply()) return false;
+  const auto found = replies_.find<segment::ReplyHead>(reply_head_, reply_tail_);
   if (found.status != found.kRecord || found.head.value_bytes > found.body.size())
     return broken();
   if (value_.capacity() > kKeptBytes) value_ = {};

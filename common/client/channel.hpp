@@ -151,8 +151,12 @@ class Channel {
   [[nodiscard]] Result<void> look_for_trouble() const;
   [[nodiscard]] bool is_down() const;
   [[nodiscard]] bool has_room(std::uint64_t record_bytes);
-  [[nodiscard]] bool has_reply() const {
-    return header().reply_tail.load(std::memory_order_acquire) != reply_head_;
+  // The worker's end is looked at when what was seen of it last is taken: each look may cost it a
+  // trip to this processor.
+  [[nodiscard]] bool has_reply() {
+    if (reply_tail_ == reply_head_)
+      reply_tail_ = header().reply_tail.load(std::memory_order_acquire);
+    return reply_tail_ != reply_head_;
   }
   // Takes one reply, if there is one.
   Result<bool> take_reply();
@@ -170,6 +174,7 @@ class Channel {
   std::uint64_t request_tail_ = 0;
   std::uint64_t request_head_ = 0;  // as last seen
   std::uint64_t reply_head_ = 0;
+  std::uint64_t reply_tail_ = 0;    // as last seen
   std::uint64_t given_head_ = 0;    // of it, what the worker knows
   std::uint64_t last_number_ = 0;   // of a request
   std::deque<Waiting> waiting_;     // the newest is that of last_number_

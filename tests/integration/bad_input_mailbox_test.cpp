@@ -243,6 +243,27 @@ TEST_CASE("late calls that are to be skipped are not done, nor is what is behind
   peeperd.stop();
 }
 
+TEST_CASE("late calls that are to be skipped: nor is one begun that would be late when it is done") {
+  Instance peeperd{counter_config("counter", "late_calls = \"skip\"\n")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  // What a call takes here.
+  for (int i = 0; i < 3; ++i) CHECK(talk({"CALL", "counter", "hang", "300"}) == "OK");
+  talk.send({"CALL", "TIMEOUT", "60000", "counter", "hang", "300"});
+  // When that is done it has 150 ms left, or less on a slow machine.
+  talk.send({"CALL", "TIMEOUT", "450", "counter", "inc"});
+  talk.send({"CALL", "TIMEOUT", "60000", "counter", "inc"});
+  CHECK(talk.receive() == "OK");
+  CHECK(talk.receive().starts_with("-TIMEOUT counter: "));
+  CHECK(talk.receive() == "1");
+  CHECK(peeperd.fact("counter", "calls_skipped") == 1);
+  // One that the server has waited for is begun, however little time it has.
+  CHECK(talk({"CALL", "TIMEOUT", "250", "counter", "hang", "300"}).starts_with("-TIMEOUT"));
+  CHECK(talk({"CALL", "counter", "state"}) == "1");
+  CHECK(peeperd.fact("counter", "calls_skipped") == 1);
+  peeperd.stop();
+}
+
 TEST_CASE("calls to be skipped when late, of clients whose peeperd was killed, are done all the same") {
   Instance peeperd{counter_config("counter", "late_calls = \"skip\"\n")};
   peeperd.start();

@@ -21,6 +21,7 @@
 #include "common/segment/segment.hpp"
 #include "common/segment/transaction.hpp"
 #include "peeper/abi.hpp"
+#include "worker/runtime/call_time.hpp"
 #include "worker/runtime/exception_text.hpp"
 #include "worker/runtime/heap.hpp"
 #include "worker/runtime/services.hpp"
@@ -121,7 +122,8 @@ class Runtime {
 
   // --- One transaction each (runtime_messages.cpp) ---
   void handle(const Message& message);
-  [[nodiscard]] bool is_late(const segment::MessageHead& head) const;
+  [[nodiscard]] bool has_deadline(const segment::MessageHead& head) const;
+  [[nodiscard]] bool is_too_late(std::uint64_t deadline, std::uint64_t now);
   void skip(const Message& message);
   // strings_ from a record; its token apart. None: it is malformed.
   [[nodiscard]] std::optional<std::string_view> read_message(const segment::MessageHead& head,
@@ -196,6 +198,7 @@ class Runtime {
   bool stops_ = false;             // a callback said so
   BusyPoll busy_poll_;
   std::uint32_t handled_ = 0;       // messages, since the last wait
+  CallTime call_time_;              // where late calls are skipped
   const int line_;
   std::uint32_t clients_seen_;      // of MailboxEnds::clients_changed
   std::size_t last_client_ = 0;     // whose turn it was
