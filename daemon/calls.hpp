@@ -35,6 +35,7 @@ struct ReplyTarget {
   std::shared_ptr<ReplySink> sink;
   std::uint64_t slot = 0;
   bool is_system = false;  // not the behaviour's: no trace shows it
+  Instant since{};         // when its command was read
 };
 
 class Calls {

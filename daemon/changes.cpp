@@ -47,6 +47,7 @@ void refuse(const config::DaemonSection& running, const config::DaemonSection& w
   refuse_if(running.socket != wanted.socket, "socket");
   refuse_if(running.socket_mode != wanted.socket_mode, "socket_mode");
   refuse_if(running.instance != wanted.instance, "instance");
+  refuse_if(running.metrics != wanted.metrics, "metrics");
 }
 
 }  // namespace

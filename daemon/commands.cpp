@@ -50,7 +50,7 @@ Outcome Commands::run(Session& session, Arguments arguments, Instant deadline_st
       return run_call(
           session, used,
           {.type = MessageType::kCall, .pid = session.pid, .strings = arguments},
-          deadline_start + limits::kCallTimeout);
+          deadline_start, limits::kCallTimeout);
     session.reply(error_value("ERR unknown command " + quoted(arguments[0]) +
                               "; COMMAND lists those there are, USE makes a server's messages "
                               "commands"));
@@ -80,16 +80,37 @@ Commands::Patience Commands::patience(Arguments arguments, Instant deadline_star
           error_value("TIMEOUT the mailbox stayed full; the message was not accepted")};
 }
 
+void Commands::note_given_up(Arguments arguments, std::string_view error) {
+  const MessageCommand command{arguments, ""};
+  if (Server* server = servers_.find(command.server)) server->note_error(error);
+}
+
 // --- Messages ------------------------------------------------------------------------------------
 
+// What was not accepted, nor is to wait.
+void Commands::refuse(Session& session, Server& server, Server::Sent sent) {
+  std::string text;
+  switch (sent) {
+    case Server::Sent::kDone: return;
+    case Server::Sent::kFull: text = "BUSY " + server.name() + ": its mailbox is full"; break;
+    case Server::Sent::kTooBig: text = server.too_big_text(); break;
+    case Server::Sent::kDown: text = server.down_text(); break;
+  }
+  const std::string value = error_value(text);
+  server.note_error(value);
+  session.reply(value);
+}
+
 Outcome Commands::run_call(Session& session, std::string_view name, const Message& message,
-                           Instant deadline) {
+                           Instant start, std::chrono::milliseconds timeout) {
   Server* server = servers_.find(name);
   if (server == nullptr) {
     session.reply(no_server(name));
     return Outcome::kDone;
   }
-  const auto sent = server->send(message, session.reserve_reply(), deadline);
+  ReplyTarget target = session.reserve_reply();
+  target.since = start;
+  const auto sent = server->send(message, std::move(target), start + timeout);
   if (sent == Server::Sent::kDone) {
     if (server->debug().on())
       server->debug().message_in(message.type, message.strings, client_text(session));
@@ -100,14 +121,7 @@ Outcome Commands::run_call(Session& session, std::string_view name, const Messag
     server->wait_for_room(session.as_room_waiter());
     return Outcome::kBusy;
   }
-  switch (sent) {
-    case Server::Sent::kDone: break;
-    case Server::Sent::kFull:
-      session.reply(error_value("BUSY " + std::string(name) + ": its mailbox is full"));
-      break;
-    case Server::Sent::kTooBig: session.reply(error_value(server->too_big_text())); break;
-    case Server::Sent::kDown: session.reply(error_value(server->down_text())); break;
-  }
+  refuse(session, *server, sent);
   return Outcome::kDone;
 }
 
@@ -123,7 +137,7 @@ Outcome Commands::call(Session& session, Arguments arguments, Instant start) {
        .flags = call.flags,
        .pid = session.pid,
        .strings = call.strings()},
-      start + call.timeout);
+      start, call.timeout);
 }
 
 Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType type) {
@@ -140,21 +154,23 @@ Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType 
   }
   const Message message{
       .type = type, .flags = call.flags, .pid = session.pid, .strings = call.strings()};
-  switch (server->send(message)) {
+  const auto sent = server->send(message);
+  switch (sent) {
     case Server::Sent::kDone:
       if (server->debug().on())
         server->debug().message_in(message.type, message.strings, client_text(session));
       session.reply(status_value("OK"));
-      break;
-    case Server::Sent::kTooBig: session.reply(error_value(server->too_big_text())); break;
-    case Server::Sent::kDown: session.reply(error_value(server->down_text())); break;
+      return Outcome::kDone;
     case Server::Sent::kFull:
       if (server->blocks_when_full()) {
         server->wait_for_room(session.as_room_waiter());
         return Outcome::kBusy;
       }
-      session.reply(error_value("BUSY " + server->name() + ": its mailbox is full"));
+      break;
+    case Server::Sent::kTooBig:
+    case Server::Sent::kDown: break;
   }
+  refuse(session, *server, sent);
   return Outcome::kDone;
 }
 

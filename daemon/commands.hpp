@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/daemon_facts.hpp"
 #include "daemon/server.hpp"
 #include "daemon/servers.hpp"
 #include "daemon/session.hpp"
@@ -24,17 +25,6 @@ enum class Outcome {
   kDone,   // replied, or will
   kBusy,   // the mailbox is full: run the same command again once there is room
   kClose,  // replied; close the connection after that
-};
-
-// What INFO tells of the daemon itself.
-struct DaemonFacts {
-  std::string version;
-  std::string config_file;
-  std::string instance;
-  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  std::uint64_t connections = 0;  // now
-  std::uint64_t connections_received = 0;
-  std::uint64_t commands = 0;
 };
 
 class Commands {
@@ -60,6 +50,8 @@ class Commands {
     std::string error;
   };
   [[nodiscard]] Patience patience(Arguments arguments, Instant deadline_start) const;
+  // ... and it has waited so long in vain.
+  void note_given_up(Arguments arguments, std::string_view error);
   // The connection listens to nothing any more, and has no channel.
   void leave(Session& session);
 
@@ -92,8 +84,10 @@ class Commands {
   Outcome reset(Session& session, Arguments arguments, Instant start);
   Outcome quit(Session& session, Arguments arguments, Instant start);
 
+  // `start`: when the command was read.
   Outcome run_call(Session& session, std::string_view server, const Message& message,
-                   Instant deadline);
+                   Instant start, std::chrono::milliseconds timeout);
+  static void refuse(Session& session, Server& server, Server::Sent sent);
   Outcome run_oneway(Session& session, Arguments arguments, segment::MessageType type);
   void start_child(Session& session, std::string_view toml);
   void which_children(Session& session, const std::string& group);
@@ -106,6 +100,7 @@ class Commands {
   Outcome sys_trace(Session& session, Arguments arguments);
   Outcome sys_statistics(Session& session, Arguments arguments);
   Outcome sys_log(Session& session, Arguments arguments);
+  Outcome sys_metrics(Session& session);
   Outcome sys_crashes(Session& session, Arguments arguments);
   Outcome sys_dead_letters(Session& session, Arguments arguments);
   Outcome retry_letter(Session& session, Server& server, std::string_view word);

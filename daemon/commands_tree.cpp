@@ -5,6 +5,7 @@
 #include "daemon/config/load.hpp"
 #include "daemon/config/process_rights.hpp"
 #include "daemon/config/words.hpp"
+#include "daemon/metrics/exposition.hpp"
 
 namespace peeper::daemon {
 
@@ -23,6 +24,9 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .number("crashes", static_cast<std::int64_t>(facts.crashes))
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
       .boolean("in_message", facts.in_message)
+      .number("uptime_ms", facts.uptime.count())
+      .real("calls_per_second", facts.calls_per_second)
+      .number("p99_us", static_cast<std::int64_t>(facts.p99_ns / 1000))
       .text("behaviour", server.behaviour())
       .text("restart", config::to_word(server.section().restart))
       .boolean("significant", server.section().significant)
@@ -108,6 +112,7 @@ Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
 Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   const std::string_view verb = arguments[1];
   if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
+  if (same_word(verb, "METRICS") && arguments.size() == 2) return sys_metrics(session);
   if (arguments.size() < 3) {
     session.reply(error_value("ERR wrong number of arguments for 'sys' command"));
     return Outcome::kDone;
@@ -128,6 +133,7 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
                       "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
                       "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
                       "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
+                      "SYS METRICS | "
                       "SYS CRASHES [server [SHOW number]] | "
                       "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL]"));
   return Outcome::kDone;
@@ -137,7 +143,7 @@ Outcome Commands::sys_get_state(Session& session, Arguments arguments, Instant s
   // The name stands in for a message's, where one is shown.
   static constexpr std::string_view kName[] = {"sys get_state"};
   return run_call(session, arguments[2], {.type = MessageType::kGetState, .strings = kName},
-                  start + limits::kCallTimeout);
+                  start, limits::kCallTimeout);
 }
 
 Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
@@ -152,6 +158,10 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
   map.text("library", server->library().string())
       .number("calls_waiting", static_cast<std::int64_t>(facts.calls))
       .number("calls_skipped", static_cast<std::int64_t>(facts.skipped))
+      .number("calls", static_cast<std::int64_t>(server->traffic().calls))
+      .number("casts", static_cast<std::int64_t>(server->traffic().casts))
+      .number("infos", static_cast<std::int64_t>(server->traffic().infos))
+      .number("p50_us", static_cast<std::int64_t>(server->traffic().durations.quantile(0.5) / 1000))
       .number("channels", static_cast<std::int64_t>(facts.channels))
       .number("outgoing_waiting", static_cast<std::int64_t>(facts.outgoing))
       .number("outgoing_dropped", static_cast<std::int64_t>(facts.dropped))
@@ -172,6 +182,11 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
       .text("down", facts.state == "down" ? server->down_text() : "")
       .number_or_null("comes_back_in_ms", facts.comes_back_in ? facts.comes_back_in->count() : 0);
   session.reply(map.take());
+  return Outcome::kDone;
+}
+
+Outcome Commands::sys_metrics(Session& session) {
+  session.reply(bulk_value(exposition(facts_, servers_)));
   return Outcome::kDone;
 }
 

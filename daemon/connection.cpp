@@ -66,6 +66,7 @@ void Connection::read() {
     return;
   }
   input_.added(static_cast<std::size_t>(got));
+  facts_.received_bytes += static_cast<std::uint64_t>(got);
   if (got == 0) has_ended_ = true;  // it may still want its replies
   run_commands();
   // A command that waits has its arguments where they were; it is found again where they are.
@@ -112,6 +113,7 @@ void Connection::wait_while_busy() {
                           error_text = patience.error](boost::system::error_code error) {
     if (error || !self->busy_) return;
     self->busy_ = false;
+    self->commands_.note_given_up(self->parser_.arguments(), error_text);
     self->input_.consume(self->parser_.consumed());
     self->reply(error_text);
   });
@@ -187,7 +189,10 @@ void Connection::settle() {
 void Connection::write() {
   if (!replies_.ready().empty()) output_.take(replies_.ready());
   if (is_blocked_) return;
-  switch (output_.send(socket_.get())) {
+  const std::size_t before = output_.size();
+  const Output::Sent sent = output_.send(socket_.get());
+  facts_.sent_bytes += before - output_.size();
+  switch (sent) {
     case Output::Sent::kAll: break;
     case Output::Sent::kSome: is_blocked_ = true; break;
     case Output::Sent::kFailed: close();

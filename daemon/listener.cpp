@@ -144,7 +144,9 @@ bool Listener::accept_one() {
     return true;
   }
   auto connection = std::make_shared<Connection>(std::move(socket), around_, ++last_id_);
-  std::erase_if(connections_, [](const auto& known) { return known.expired(); });
+  // Those that are gone are looked for when they may be as many as those who are there.
+  if (connections_.size() > 2 * around_.facts.connections + kMostAccepted)
+    std::erase_if(connections_, [](const auto& known) { return known.expired(); });
   connections_.push_back(connection);
   connection->start();
   return true;

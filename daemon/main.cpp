@@ -13,6 +13,7 @@
 #include "daemon/oom.hpp"
 #include "daemon/options.hpp"
 #include "daemon/runtime.hpp"
+#include "daemon/spawn.hpp"
 
 namespace {
 
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   const auto lock = daemon::InstanceLock::take(config.daemon.instance);
   if (!lock) return fail(lock.error());
 
+  daemon::raise_open_files();
   const daemon::Programs programs{path.program_directory / "peeper-keeper",
                                   path.program_directory / "peeper-worker",
                                   path.program_directory / "peeper-crash-exec", path,

@@ -52,6 +52,11 @@ class MapValue {
     resp::append_null(body_);
     return *this;
   }
+  MapValue& real(std::string_view key, double value) {
+    begin(key);
+    resp::append_double(body_, value);
+    return *this;
+  }
   MapValue& boolean(std::string_view key, bool value) {
     begin(key);
     resp::append_boolean(body_, value);

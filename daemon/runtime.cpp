@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "common/clock.hpp"
 #include "common/limits.hpp"
 #include "daemon/descendants.hpp"
 #include "daemon/log_level.hpp"
@@ -68,6 +69,7 @@ Result<Tree::End> Runtime::run() {
   if (const auto opened = listener_.open(config_.daemon.socket, config_.daemon.socket_mode);
       !opened)
     return opened.error();
+  if (const auto opened = exporter_.open(config_.daemon.metrics); !opened) return opened.error();
   auto& descendants = boost::asio::use_service<Descendants>(loop_);
   descendants.adopt(family_name(config_.daemon.instance));
   descendants.end_leftovers({programs_.keeper, programs_.worker});
@@ -90,6 +92,7 @@ Result<Tree::End> Runtime::run() {
 // the others. While clients keep us busy each look at asio's descriptors would be a system call for
 // nothing: they get one now and then.
 bool Runtime::turn() {
+  const std::uint64_t begin = now_ns();
   const std::size_t ready = sockets_.turn();
   if (ready > kFewReady) lookout_.was_crowded();
   bool has_worked = ready != 0;
@@ -98,6 +101,7 @@ bool Runtime::turn() {
     loop_.poll();
   }
   if (sockets_.settle()) has_worked = true;
+  if (has_worked) facts_.turns.add(now_ns() - begin);
   return has_worked;
 }
 
@@ -135,6 +139,7 @@ void Runtime::serve() {
 void Runtime::stop() {
   notify_service_manager("STOPPING=1");
   listener_.close();
+  exporter_.close();
   tree_.stop();
 }
 
@@ -167,6 +172,7 @@ void Runtime::end(Tree::End how) {
   if (!std::exchange(stopping_, true)) {
     notify_service_manager("STOPPING=1");
     listener_.close();
+    exporter_.close();
   }
   listener_.finish_connections();
   // Looks often: mostly all clients are gone at once, and what workers had started.

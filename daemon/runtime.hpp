@@ -16,6 +16,8 @@
 #include "daemon/config/load.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/lookout.hpp"
+#include "daemon/metrics/exporter.hpp"
+#include "daemon/metrics/exposition.hpp"
 #include "daemon/server.hpp"
 #include "daemon/sockets.hpp"
 #include "daemon/supervision_tree.hpp"
@@ -66,6 +68,7 @@ class Runtime {
                         }};
   Commands commands_{servers_, subscriptions_, facts_, config_.daemon.use};
   Listener listener_;
+  Exporter exporter_{loop_, [this] { return exposition(facts_, servers_); }};
   bool stopping_ = false;
   Tree::End how_ = Tree::End::kOrdered;
 };

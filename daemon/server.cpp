@@ -63,6 +63,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }),
+      traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
   prepare_crash_exec();
@@ -279,6 +280,12 @@ Server::Facts Server::facts() {
   facts.calls = calls_.size();
   facts.channels = channels_.count();
   facts.last_crash = last_crash_;
+  if (ready_since_)
+    facts.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - *ready_since_);
+  const Recent::Figures recent = traffic_.recent.look(now_ns());
+  facts.calls_per_second = recent.per_second;
+  facts.p99_ns = recent.p99_ns;
   if (rings_) {
     const segment::Control& control = rings_->segment().control();
     facts.mailbox = rings_->queued();
@@ -300,6 +307,9 @@ Server::Facts Server::facts() {
     facts.journal_copies = worker.copies.load(std::memory_order_relaxed);
     facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
     facts.break_even = worker.break_even.load(std::memory_order_relaxed);
+    facts.state_writes = control.counts.state_writes.load(std::memory_order_relaxed);
+    facts.commits_timed = control.counts.commits_timed.load(std::memory_order_relaxed);
+    facts.commit_ns = control.counts.commit_ns.load(std::memory_order_relaxed);
   }
   if (life_.is_down()) {
     const Instant now = std::chrono::steady_clock::now();

@@ -30,6 +30,7 @@
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/lookout.hpp"
+#include "daemon/metrics/traffic.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
 #include "daemon/sockets.hpp"
@@ -131,6 +132,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   [[nodiscard]] const config::SearchPath& search_path() const { return programs_.behaviours; }
 
   [[nodiscard]] Debug& debug() { return debug_; }
+  [[nodiscard]] const Traffic& traffic() const { return traffic_; }
+  // One that a client was answered by others for a message to this server.
+  void note_error(std::string_view value) { traffic_.note_error(value); }
 
   // --- Crashes and dead letters (server_crashes.cpp), each as one RESP3 value --------------------
   [[nodiscard]] std::vector<std::string> crashes() const;
@@ -169,6 +173,12 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     std::uint64_t journal_copies;
     std::uint64_t hot_pages;
     std::uint64_t break_even;
+    std::uint64_t state_writes;     // transactions, of this incarnation
+    std::uint64_t commits_timed;
+    std::uint64_t commit_ns;        // of those
+    std::chrono::milliseconds uptime;  // of the worker since it was ready; 0: there is none
+    double calls_per_second;        // answered lately
+    std::uint64_t p99_ns;           // of those; 0: none
     std::size_t letters;     // dead ones that are kept
     std::uint64_t lost;      // that had to make room
     std::string last_crash;  // empty: none
@@ -253,6 +263,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void on_damaged_replies();
   void on_damaged_outbox();
   void deliver(std::uint64_t request, std::string_view value);
+  void count_message(const Message& message);
+  void count_answer(const ReplyTarget& target, std::string_view value);
+  void count_crash(std::uint64_t number);
   void offer_room();
   void fail_calls(const std::string& error);
   void watch_deadlines();
@@ -313,6 +326,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;
+  Traffic traffic_;
+  std::uint64_t batch_at_ = 0;     // when the replies that are being delivered came; 0: not known
+  std::optional<Instant> ready_since_;  // the worker
   // Committed when the worker was launched, to see at its end whether it got anywhere.
   struct Progress {
     std::uint64_t sequence = 0;

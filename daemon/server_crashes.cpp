@@ -1,4 +1,6 @@
 // What Server knows of its crashes, and the dead letters that came of them.
+#include <sys/wait.h>
+
 #include <algorithm>
 
 #include "common/limits.hpp"
@@ -52,6 +54,19 @@ void Server::prepare_crash_exec() {
                       CrashExec::Programs{programs_.crash_exec,
                                           programs_.behaviours.config_directory /
                                               section_.on_crash_exec});
+}
+
+// As Prometheus' label: signals by name, all else by the kind of its end.
+void Server::count_crash(std::uint64_t number) {
+  if (number == 0 || !rings_) return;
+  const auto history = segment::read_history(rings_->segment());
+  const auto found = std::ranges::find(history, number, &segment::Crash::number);
+  if (found == history.end()) return;
+  std::string cause{segment::word_for(found->cause)};
+  if (found->cause == segment::CrashCause::kSignal)
+    cause = segment::signal_name(WIFSIGNALED(found->wait_status) ? WTERMSIG(found->wait_status)
+                                                                 : found->signal);
+  ++traffic_.crashes[std::move(cause)];
 }
 
 void Server::tell_of_crash(std::uint64_t number) {

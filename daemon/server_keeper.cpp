@@ -118,7 +118,9 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
-  tell_of_crash(crash);  // the next worker's start comes first
+  // The next worker's start comes first.
+  count_crash(crash);
+  tell_of_crash(crash);
 }
 
 // The first time, and when someone removed the segment's name and the keeper made a new one. Where

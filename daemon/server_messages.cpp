@@ -3,6 +3,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "common/clock.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
@@ -55,6 +56,7 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
     case Rings::Push::kDamaged: return Sent::kFull;
     case Rings::Push::kDone: break;
   }
+  count_message(message);
   if (wants_reply) {
     last_request_ = message.request;
     calls_.add(message.request, std::move(target), deadline);
@@ -77,6 +79,7 @@ Answer Server::take(const Message& message) {
   if (!accepts_messages()) return life_.is_down() ? Answer::kDown : Answer::kWait;
   switch (push(message)) {
     case Rings::Push::kDone:
+      count_message(message);
       if (debug_.on()) {
         const Receiver* sender = exchange_.find(message.stream);
         debug_.message_in(message.type, message.strings,
@@ -146,6 +149,7 @@ void Server::bell_off() {
 }
 
 Rings::Drain Server::drain_batch() {
+  batch_at_ = 0;
   const auto result = rings_->drain(
       kDrainBatch,
       [this](std::uint64_t request, std::string_view value) { deliver(request, value); });
@@ -204,8 +208,32 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());
   }
   if (debug_.on() && !target->is_system) debug_.message_out(copy, target->sink->who());
+  if (batch_at_ == 0) batch_at_ = now_ns();
+  count_answer(*target, copy);
   target->sink->deliver(target->slot, copy);
 }
+
+// --- Counting ------------------------------------------------------------------------------------
+
+void Server::count_message(const Message& message) {
+  switch (message.type) {
+    case segment::MessageType::kCall: ++traffic_.calls; break;
+    case segment::MessageType::kCast: ++traffic_.casts; break;
+    case segment::MessageType::kInfo: ++traffic_.infos; break;
+    case segment::MessageType::kAnswer:
+    case segment::MessageType::kGetState: break;
+  }
+}
+
+// Those of batch_at_. What sys asks for is no call.
+void Server::count_answer(const ReplyTarget& target, std::string_view value) {
+  if (target.is_system || target.since == Instant{}) return;
+  const auto since = static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(target.since.time_since_epoch()).count());
+  traffic_.answered(batch_at_, batch_at_ > since ? batch_at_ - since : 0, value);
+}
+
+// --- Deadlines -----------------------------------------------------------------------------------
 
 void Server::watch_deadlines() {
   const auto earliest = calls_.earliest();
@@ -220,14 +248,22 @@ void Server::watch_deadlines() {
     const std::string value = error_value(
         "TIMEOUT " + name() + ": no reply in time; the message may still be handled");
     const Instant now = std::chrono::steady_clock::now();
-    while (auto target = calls_.expire(now)) target->sink->deliver(target->slot, value);
+    batch_at_ = now_ns();
+    while (auto target = calls_.expire(now)) {
+      count_answer(*target, value);
+      target->sink->deliver(target->slot, value);
+    }
     watch_deadlines();
   });
 }
 
 void Server::fail_calls(const std::string& error) {
   const std::string value = error_value(error);
-  while (auto target = calls_.take_any()) target->sink->deliver(target->slot, value);
+  batch_at_ = now_ns();
+  while (auto target = calls_.take_any()) {
+    count_answer(*target, value);
+    target->sink->deliver(target->slot, value);
+  }
 }
 
 }  // namespace peeper::daemon

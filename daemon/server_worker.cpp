@@ -89,6 +89,7 @@ void Server::launch_worker() {
   channels_.set_worker(line_.get());
   spdlog::debug("server {}: worker {} {}, incarnation {}", name(), worker_->pid(),
                 was_standby_ ? "activated" : "started", incarnation_);
+  ++traffic_.starts;
   if (debug_.on()) debug_.happened("starts incarnation " + std::to_string(incarnation_));
   if (section_.init_timeout && !is_upgrade)  // which has a time of its own
     after(worker_timer_, *section_.init_timeout, EventType::kWorkerTimeout);
@@ -97,6 +98,7 @@ void Server::launch_worker() {
 void Server::on_worker_ready() {
   if (life_.goal == Goal::kRun) disarm(worker_timer_);  // of init
   if (was_standby_) standbys_.succeeded();
+  ready_since_ = std::chrono::steady_clock::now();
   happen({EventType::kWorkerReady});
   show_worker_to_keeper();
 }

@@ -76,6 +76,7 @@ bool Server::has_progressed() const {
 
 void Server::on_worker_end(int wait_status, segment::Observed observed) {
   disarm(worker_timer_);
+  ready_since_.reset();
   channels_.set_worker(-1);
   line_.reset();
   drain();

@@ -12,10 +12,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 namespace peeper::daemon {
 namespace {
+
+// Of before raise_open_files(). A program that uses select(2) relies on the usual soft limit.
+std::optional<rlimit> childrens_open_files;
 
 // Everything the child needs, made before vfork: afterwards there are only raw system calls.
 struct Plan {
@@ -80,6 +84,8 @@ void become(Plan& plan) {
     return;
   plan.step = "nice";
   if (spec.nice && ::setpriority(PRIO_PROCESS, 0, *spec.nice) != 0) return;
+  plan.step = "its limit of open files";
+  if (childrens_open_files && ::setrlimit(RLIMIT_NOFILE, &*childrens_open_files) != 0) return;
   for (const ResourceLimit& limit : spec.limits) {
     plan.step = limit.name;
     const rlimit both{limit.soft, limit.hard};
@@ -166,6 +172,14 @@ Failure failure_of(const Plan& plan) {
 }
 
 }  // namespace
+
+void raise_open_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+  const rlimit before = files;
+  files.rlim_cur = files.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &files) == 0) childrens_open_files = before;
+}
 
 Result<pid_t> spawn(const LaunchSpec& spec, const std::string& mark) {
   Plan plan{spec, arguments_of(spec), environment_for(spec, mark), {}, ::getpid(), STDERR_FILENO,

@@ -46,6 +46,10 @@ struct LaunchSpec {
   bool no_new_privileges = false;
 };
 
+// As many open files as the hard limit allows, for clients and servers; children begin with the
+// limit of before. Once, at the start; where it can't be raised it stays.
+void raise_open_files();
+
 // Returns the pid. Failures name the program and the step that failed.
 // The child gets SIGKILL when this process dies, a process group of its own (a terminal's Ctrl-C is
 // for the daemon alone), default signal handlers, /dev/null as its input.

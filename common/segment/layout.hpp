@@ -26,7 +26,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 5;
+inline constexpr std::uint32_t kLayoutVersion = 6;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -170,6 +170,14 @@ struct alignas(64) WorkerStatus {
 };
 static_assert(offsetof(WorkerStatus, may_start) == 60 && sizeof(WorkerStatus) == 64);
 
+// Of this incarnation, as of the last message; for whoever looks. Writer: the worker.
+struct alignas(64) WorkerCounts {
+  Atomic64 state_writes;   // transactions that were open for writing the state
+  Atomic64 commits_timed;  // a sample of all
+  Atomic64 commit_ns;      // that those took together
+};
+static_assert(sizeof(WorkerCounts) == 64);
+
 struct MailboxEnds {
   alignas(64) Atomic64 tail;  // writer: the daemon
   Atomic32 bell;              // futex the worker sleeps on; raised by the daemon's ring, and by the
@@ -259,6 +267,7 @@ struct Control {
   ClientEntry clients[kMostClients];
   Atomic32 last_client;  // serial: no other channel of this segment ever has the same. Writer: the
                          // daemon
+  WorkerCounts counts;
 };
 static_assert(offsetof(Control, slot) == 64 && offsetof(Control, in_flight) == 320);
 static_assert(offsetof(Control, journal) == 384 && offsetof(Control, worker) == 448);
@@ -266,7 +275,8 @@ static_assert(offsetof(Control, mailbox) == 512 && offsetof(Control, replies) ==
 static_assert(offsetof(Control, outbox) == 768 && offsetof(Control, letters) == 896);
 static_assert(offsetof(Control, tries) == 960);
 static_assert(offsetof(Control, clients) == 1152 && offsetof(Control, last_client) == 3200);
-static_assert(sizeof(Control) == 3264 && sizeof(Control) <= kPageBytes);
+static_assert(offsetof(Control, counts) == 3264);
+static_assert(sizeof(Control) == 3328 && sizeof(Control) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Channel::kClient) < kChannels);
 
 inline constexpr std::size_t kHeaderOffset = 0;

@@ -10,7 +10,10 @@
 #include "daemon/cli/bench.hpp"
 #include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/symbolize.hpp"
+#include "daemon/cli/top.hpp"
+#include "daemon/cli/watch.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -29,7 +32,7 @@ bool is_show(const Options& options) {
 std::string render(const Options& options, const resp::Reply& reply, Target target) {
   if (options.json) return render_json(reply) + "\n";
   switch (options.verb) {
-    case Verb::kList: return render_children(reply, target);
+    case Verb::kList: return render_servers(reply, target);
     case Verb::kStatus:
     case Verb::kStatistics: return render_fields(reply, target);
     case Verb::kCrashes: return is_show(options) ? render_crash(reply, target)
@@ -51,7 +54,10 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kRestart:
     case Verb::kReload:
     case Verb::kBench:
+    case Verb::kTop:
+    case Verb::kWatch:
     case Verb::kPing: return render_value(reply, target);
+    case Verb::kMetrics: return reply.text;
   }
   return {};
 }
@@ -95,6 +101,7 @@ Command bare_command(const Options& options) {
     case Verb::kSend:
     case Verb::kBench: return message_of(options);
     case Verb::kList: return question_of(options, {"SUPERVISOR", "WHICH_CHILDREN"}, Repeat::kSafe);
+    case Verb::kWatch:
     case Verb::kState: return question_of(options, {"SYS", "GET_STATE"}, Repeat::kSafe);
     case Verb::kStatus: return question_of(options, {"SYS", "GET_STATUS"}, Repeat::kSafe);
     case Verb::kStatistics: return question_of(options, {"SYS", "STATISTICS"}, Repeat::kSafe);
@@ -116,18 +123,20 @@ Command bare_command(const Options& options) {
       return question_of(options, {"SUPERVISOR", "RESTART_CHILD"}, Repeat::kNever);
     case Verb::kStop: return question_of(options, {"SUPERVISOR", "TERMINATE_CHILD"}, Repeat::kSafe);
     case Verb::kReload: return question_of(options, {"SUPERVISOR", "RELOAD"}, Repeat::kSafe);
+    case Verb::kTop: return question_of(options, {"SUPERVISOR", "WHICH_CHILDREN"}, Repeat::kSafe);
+    case Verb::kMetrics: return question_of(options, {"SYS", "METRICS"}, Repeat::kSafe);
     case Verb::kPing: break;
   }
   return question_of(options, {"PING"}, Repeat::kSafe);
 }
+
+}  // namespace
 
 ClientOptions client_options(const Options& options) {
   return {.socket = options.socket,
           .timeout = waiting_time(options),
           .tokens = options.retry ? Tokens::kMade : Tokens::kNone};
 }
-
-}  // namespace
 
 Command wire_command(const Options& options) {
   return bare_command(options).patience(waiting_time(options));
@@ -159,6 +168,8 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
 
 Output run(const Options& options, Targets targets) {
   if (options.verb == Verb::kBench) return run_bench(options, targets);
+  if (options.verb == Verb::kTop) return run_top(options, targets);
+  if (options.verb == Verb::kWatch) return run_watch(options, targets);
   Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
   if (options.verb == Verb::kRestart) {

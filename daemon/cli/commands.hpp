@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/client/command.hpp"
+#include "common/client/options.hpp"
 #include "common/resp/reply.hpp"
 #include "common/result.hpp"
 #include "daemon/cli/options.hpp"
@@ -36,6 +37,8 @@ struct Targets {
 
 // The command as the daemon gets it, but for the token that the client makes.
 [[nodiscard]] Command wire_command(const Options& options);
+
+[[nodiscard]] ClientOptions client_options(const Options& options);
 
 // How long to wait for the answer: longer than the server may take, so that the daemon's own
 // TIMEOUT, which says more, comes first.

@@ -68,13 +68,34 @@ void add_messages(CLI::App& app, Fields& fields) {
 
 void add_inspection(CLI::App& app, Fields& fields) {
   add_verb(app, fields, Verb::kList, "ls", "List the servers",
-           "WORKER and KEEPER are process ids, MAILBOX the messages waiting.\n"
+           "KEEPER, WORKER and STANDBY are process ids, UP is how long the worker runs, INC how many\n"
+           "there have been, MAIL the messages waiting; CALLS/S and P99 are of the last ten\n"
+           "seconds, as far as the calls went through peeperd (not a client's own channel).\n"
            "Example: peeper ls\n"
            "         peeper --json ls | jq -r '.[].server'");
+  CLI::App* top = add_verb(app, fields, Verb::kTop, "top", "Watch the servers, live",
+                           "Keys: c calls/s, p p99, m mailbox, x crashes, u uptime, n name, t as a\n"
+                           "tree; up and down, enter to open one, escape back, q ends.\n"
+                           "Example: peeper top");
+  top->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
+      ->check(CLI::Range(100, 3'600'000))
+      ->type_name("MS");
+  add_verb(app, fields, Verb::kMetrics, "metrics", "Print all counts, as Prometheus reads them",
+           "'metrics' in the configuration gives them over HTTP as well.\n"
+           "Example: peeper metrics | grep peeper_calls_total");
   CLI::App* state = add_verb(app, fields, Verb::kState, "state",
                              "Print a server's state after its last committed message",
                              "Example: peeper state counter");
   add_word(state, "SERVER", fields.server, "the server's name");
+  CLI::App* watch =
+      add_verb(app, fields, Verb::kWatch, "watch", "Print a server's state, then what changes of it",
+               "Looks every so often: what changed and changed back in between isn't seen, and how\n"
+               "many commits there were is said. With --json one document a change, in lines.\n"
+               "Example: peeper watch counter");
+  add_word(watch, "SERVER", fields.server, "the server's name");
+  watch->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
+      ->check(CLI::Range(10, 3'600'000))
+      ->type_name("MS");
   CLI::App* status =
       add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
                "Example: peeper status counter");
@@ -290,12 +311,14 @@ Options options_of(Fields&& fields) {
   if (fields.call_timeout_ms > 0) {
     options.call_timeout = std::chrono::milliseconds(fields.call_timeout_ms);
   }
+  options.delay = std::chrono::milliseconds(fields.delay_ms);
   switch (options.verb) {
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
     case Verb::kBench: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
+    case Verb::kWatch:
     case Verb::kSuspend:
     case Verb::kResume:
     case Verb::kStatus:
@@ -323,6 +346,8 @@ Options options_of(Fields&& fields) {
       if (!fields.number.empty()) options.words.push_back(fields.number);
       break;
     case Verb::kList:
+    case Verb::kTop:
+    case Verb::kMetrics:
     case Verb::kReload:
     case Verb::kPing: break;
   }

@@ -13,7 +13,7 @@ namespace peeper::cli {
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
   kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters,
-  kBench
+  kBench, kTop, kMetrics, kWatch
 };
 
 // How `peeper bench` asks.
@@ -38,6 +38,7 @@ struct Options {
   // The message's token; empty: one is made.
   std::string token;
   BenchOptions bench;
+  std::chrono::milliseconds delay{1000};  // of top and watch, between two looks
   // What follows the command: server, message, arguments; server, process, signal; server, path;
   // server, "show", number; what to do, server, number.
   std::vector<std::string> words;

@@ -1,9 +1,7 @@
 #include "daemon/cli/render_text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <vector>
 
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/utf8.hpp"
@@ -13,9 +11,7 @@ namespace {
 
 using resp::Reply;
 
-constexpr std::size_t kTerminalColumns = 80;
 constexpr std::size_t kIndent = 2;
-constexpr std::size_t kColumnGap = 2;
 // Longer keys do not push the values of all others to the right.
 constexpr std::size_t kMostAlignedKey = 32;
 
@@ -61,12 +57,6 @@ std::string escape(std::string_view text, LineEnds line_ends) {
   return out;
 }
 
-// Columns of text without control characters, wide characters counted once.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 bool is_container(const Reply& reply) {
   switch (reply.type) {
     case Reply::Type::kArray:
@@ -106,11 +96,6 @@ std::string plain_text(const Reply& reply) {
     case Reply::Type::kSet: return "(empty set)";
   }
   return {};
-}
-
-std::string entry_text(const Reply& reply) {
-  const std::string text = plain_text(reply);
-  return text.empty() ? "\"\"" : escape(text, LineEnds::kEscape);
 }
 
 std::string key_text(const Reply& key) { return is_tree(key) ? render_json(key) : entry_text(key); }
@@ -182,73 +167,17 @@ std::string render(const Reply& reply, Target target, Keys keys) {
   return (target == Target::kTerminal ? escape(text, LineEnds::kKeep) : text) + "\n";
 }
 
-struct Column {
-  const char* title;
-  const char* field;
-  bool is_number;
-};
-
-// The server's name comes first and alone is cut.
-constexpr std::array<Column, 7> kColumns = {{{"SERVER", "server", false},
-                                             {"STATE", "state", false},
-                                             {"WORKER", "worker", true},
-                                             {"KEEPER", "keeper", true},
-                                             {"INCARNATION", "incarnation", true},
-                                             {"CRASHES", "crashes", true},
-                                             {"MAILBOX", "mailbox", true}}};
-using Row = std::array<std::string, kColumns.size()>;
-
-std::string cell(const Reply& child, const char* field) {
-  const Reply* value = child.field(field);
-  if (value == nullptr || value->type == Reply::Type::kNull) return "-";
-  return is_tree(*value) ? render_json(*value) : entry_text(*value);
-}
-
-std::string cut(const std::string& text, std::size_t columns) {
-  if (width(text) <= columns) return text;
-  std::string kept;
-  std::string_view rest = text;
-  for (std::size_t i = 0; i + 1 < columns; ++i) {
-    const std::size_t bytes = first_character(rest).bytes;
-    kept += rest.substr(0, bytes);
-    rest.remove_prefix(bytes);
-  }
-  return kept + "~";
-}
-
-void cut_names(std::vector<Row>& rows, const std::array<std::size_t, kColumns.size()>& widths) {
-  std::size_t others = 0;
-  for (std::size_t i = 1; i < widths.size(); ++i) others += widths[i] + kColumnGap;
-  const std::size_t least = width(kColumns[0].title);
-  const std::size_t left = kTerminalColumns > others ? kTerminalColumns - others : 0;
-  for (Row& row : rows) row[0] = cut(row[0], std::max(left, least));
-}
-
-std::array<std::size_t, kColumns.size()> widths_of(const std::vector<Row>& rows) {
-  std::array<std::size_t, kColumns.size()> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  return widths;
-}
-
-std::string line_of(const Row& row, const std::array<std::size_t, kColumns.size()>& widths) {
-  std::string line;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string padding(widths[i] - width(row[i]), ' ');
-    if (i > 0) line.append(kColumnGap, ' ');
-    line += kColumns[i].is_number ? padding + row[i] : row[i] + padding;
-  }
-  return line + "\n";
-}
-
-bool is_array_of_maps(const Reply& reply) {
-  const auto is_map = [](const Reply& child) { return child.type == Reply::Type::kMap; };
-  return reply.type == Reply::Type::kArray &&
-         std::all_of(reply.elements.begin(), reply.elements.end(), is_map);
-}
-
 }  // namespace
+
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string entry_text(const Reply& reply) {
+  const std::string text = plain_text(reply);
+  return text.empty() ? "\"\"" : escape(text, LineEnds::kEscape);
+}
 
 std::string escape_control(std::string_view text) { return escape(text, LineEnds::kEscape); }
 
@@ -258,22 +187,6 @@ std::string render_value(const Reply& reply, Target target) {
 
 std::string render_fields(const Reply& reply, Target target) {
   return render(reply, target, Keys::kAligned);
-}
-
-std::string render_children(const Reply& children, Target target) {
-  if (!is_array_of_maps(children)) return render_value(children, target);
-  std::vector<Row> rows(1);
-  for (std::size_t i = 0; i < kColumns.size(); ++i) rows[0][i] = kColumns[i].title;
-  for (const Reply& child : children.elements) {
-    Row& row = rows.emplace_back();
-    for (std::size_t i = 0; i < kColumns.size(); ++i) row[i] = cell(child, kColumns[i].field);
-    if (child.field("group_name") != nullptr) row[0] = "[" + cell(child, "group_name") + "]";
-  }
-  if (target == Target::kTerminal) cut_names(rows, widths_of(rows));
-  const auto widths = widths_of(rows);
-  std::string table;
-  for (const Row& row : rows) table += line_of(row, widths);
-  return table;
 }
 
 std::string render_error(std::string_view text, Target target) {

@@ -27,9 +27,11 @@ enum class Target { kTerminal, kPipe };
 // As render_value, with the values of a map in one column.
 [[nodiscard]] std::string render_fields(const resp::Reply& reply, Target target);
 
-// The table of `peeper ls`, from an array of maps. On a terminal it fits 80 columns: long names are
-// cut. What is no array of maps is rendered as a value.
-[[nodiscard]] std::string render_children(const resp::Reply& children, Target target);
+// A scalar, or an empty container, as it stands in a line: always escaped, "" if there is nothing.
+[[nodiscard]] std::string entry_text(const resp::Reply& reply);
+
+// Columns of text without control characters, wide characters counted once.
+[[nodiscard]] std::size_t width(std::string_view text);
 
 // "(error) CODE text"
 [[nodiscard]] std::string render_error(std::string_view text, Target target);

@@ -91,6 +91,15 @@ struct InitArguments {
 };
 
 // [daemon]
+// Where metrics can be asked for over HTTP.
+struct MetricsPlace {
+  std::string address;     // of this machine's loopback, without brackets; empty: none
+  std::uint16_t port = 0;
+  std::string path;        // of a Unix socket; empty: none
+  [[nodiscard]] bool is_none() const { return address.empty() && path.empty(); }
+  bool operator==(const MetricsPlace&) const = default;
+};
+
 struct DaemonSection {
   // As written: a relative path is relative to the working directory, as on any command line. At
   // most kSocketPathBytes as written; once absolute it may still be too long to bind.
@@ -102,6 +111,7 @@ struct DaemonSection {
   std::uint32_t max_restarts = 3;
   std::chrono::seconds max_seconds{5};
   AutoShutdown auto_shutdown = AutoShutdown::kNever;
+  MetricsPlace metrics;
   std::string use;  // the server that connections use before they say USE; empty: none
 
   Place use_place;

@@ -115,6 +115,7 @@ void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mist
   section.read_count("max_restarts", {0, kMostRestarts}, daemon.max_restarts);
   section.read_seconds("max_seconds", daemon.max_seconds);
   section.read_word("auto_shutdown", daemon.auto_shutdown);
+  section.read_text("metrics", parse_metrics_place, daemon.metrics);
   section.read_text("use", parse_server_name, daemon.use);
   daemon.use_place = section.place("use");
   section.report_unknown_keys();

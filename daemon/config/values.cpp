@@ -1,5 +1,7 @@
 #include "daemon/config/values.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -232,6 +234,36 @@ Result<unsigned> parse_socket_mode(std::string_view text) {
                    "let the socket's group in", 0};
   }
   return mode;
+}
+
+Result<MetricsPlace> parse_metrics_place(std::string_view text) {
+  constexpr std::string_view what =
+      "an address of this machine only such as \"127.0.0.1:9464\", or an absolute path for a Unix "
+      "socket";
+  MetricsPlace place;
+  if (text.starts_with('/')) {
+    const Result<std::filesystem::path> path = parse_socket_path(text);
+    if (!path) return path.error();
+    place.path = path->string();
+    return place;
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) return expected(what, text);
+  std::string_view address = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), place.port);
+  if (error != std::errc{} || end != port.data() + port.size() || place.port == 0)
+    return expected(what, text);
+  if (address == "localhost") address = "127.0.0.1";
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  place.address = address;
+  in_addr four{};
+  const bool is_loopback =
+      place.address == "::1" || (::inet_pton(AF_INET, place.address.c_str(), &four) == 1 &&
+                                 (ntohl(four.s_addr) >> 24) == 127);
+  if (!is_loopback) return expected(what, text);
+  return place;
 }
 
 Result<std::string> parse_server_name(std::string_view text) {

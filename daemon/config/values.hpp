@@ -40,6 +40,9 @@ namespace peeper::config {
 // Permission bits of the socket as octal text, "0600".
 [[nodiscard]] Result<unsigned> parse_socket_mode(std::string_view text);
 
+// "127.0.0.1:9464", "[::1]:9464", "localhost:9464", or an absolute path for a Unix socket.
+[[nodiscard]] Result<MetricsPlace> parse_metrics_place(std::string_view text);
+
 // Letters, digits, '_', '.', '-'; not beginning with '.' or '-'.
 [[nodiscard]] Result<std::string> parse_server_name(std::string_view text);
 // Letters, digits, '_', '-'. No '.': it ends the instance in a segment's name.

@@ -12,6 +12,7 @@
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/render_text.hpp"
 
 using namespace peeper::cli;
@@ -245,25 +246,25 @@ TEST_SUITE("command line") {
 
   TEST_CASE("servers are listed in a table") {
     const Reply children = reply("*2\r\n" + child("counter", ":123\r\n") + child("b", "_\r\n"));
-    CHECK(render_children(children, Target::kPipe) ==
-          "SERVER   STATE    WORKER   KEEPER  INCARNATION  CRASHES  MAILBOX\n"
-          "counter  running     123  4194303           12        1        0\n"
-          "b        running       -  4194303           12        1        0\n");
+    CHECK(render_servers(children, Target::kPipe) ==
+          "SERVER   STATE     KEEPER  WORKER  STANDBY  UP  INC  CRASHES  MAIL  CALLS/S  P99\n"
+          "counter  running  4194303     123        -  0s   12        1     0        0    -\n"
+          "b        running  4194303       -        -   -   12        1     0        0    -\n");
   }
 
   TEST_CASE("the table fits a terminal: long names are cut there, and only there") {
     const std::string name = std::string(63, 'n') + "m";
     const Reply children = reply("*1\r\n" + child(name, ":4194302\r\n"));
-    const std::string shown = render_children(children, Target::kTerminal);
+    const std::string shown = render_servers(children, Target::kTerminal);
     CHECK(shown.find('\n') <= 80);
     CHECK(shown.size() == 2 * (shown.find('\n') + 1));
     CHECK(shown.find("nnn~") != std::string::npos);
-    CHECK(render_children(children, Target::kPipe).find(name) != std::string::npos);
+    CHECK(render_servers(children, Target::kPipe).find(name) != std::string::npos);
   }
 
   TEST_CASE("a listing of an unknown shape is printed as a value") {
-    CHECK(render_children(reply("*1\r\n:1\r\n"), Target::kPipe) == "- 1\n");
-    const std::string nameless = render_children(reply("*1\r\n%0\r\n"), Target::kPipe);
+    CHECK(render_servers(reply("*1\r\n:1\r\n"), Target::kPipe) == "- 1\n");
+    const std::string nameless = render_servers(reply("*1\r\n%0\r\n"), Target::kPipe);
     CHECK(nameless.find("\n-  ") != std::string::npos);
   }
 

@@ -24,8 +24,15 @@ using segment::Channel;
 // So long after the last message hot pages are protected. Doing so at each sleep, and undoing it,
 // would make the calls of a client that waits for each a sixth slower.
 constexpr std::uint64_t kRestAfterNs = 1'000'000;
+// One of so many: two looks at the clock cost more than a commit does.
+constexpr std::uint64_t kTimedCommits = 64;
 // In one go, from clients that each wait for their reply.
 constexpr std::uint32_t kFewMessages = 2;
+
+// A count that only this process writes.
+void raise(segment::Atomic64& count, std::uint64_t by) {
+  count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
 
 }  // namespace
 
@@ -46,6 +53,9 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour,
       clients_seen_(control_.mailbox.clients_changed.load(std::memory_order_relaxed) - 1) {
   control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   control_.mailbox.suspended.store(0, std::memory_order_relaxed);  // what the last one did
+  for (segment::Atomic64* count : {&control_.counts.state_writes, &control_.counts.commits_timed,
+                                   &control_.counts.commit_ns})
+    count->store(0, std::memory_order_relaxed);
   guard_heap(guard_);
   install_stop_signals(control_.mailbox.bell, options.daemon);
 }
@@ -267,9 +277,16 @@ void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access a
 // The daemon arms its bell before it sleeps and looks once more; this looks for the arming after
 // having published. Full fences on both sides: one of the two sees the other.
 void Runtime::commit(std::uint64_t mailbox_head) {
+  const bool is_timed = transaction_.sequence() % kTimedCommits == 0;
+  const std::uint64_t begin = is_timed ? now_ns() : 0;
+  if (services_.writes()) raise(control_.counts.state_writes, 1);
   services_.close();
   const bool published = transaction_.has_records();
   transaction_.commit(mailbox_head);
+  if (is_timed) {
+    raise(control_.counts.commit_ns, now_ns() - begin);
+    raise(control_.counts.commits_timed, 1);
+  }
   running_.channel = Channel::kNone;
 
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -44,6 +44,8 @@ class Services {
   // After Transaction::begin().
   void open(PageGuard::Access access);
   // Before the commit, or instead of it.
+  // Since open(): may the callback write the State?
+  [[nodiscard]] bool writes() const { return open_for_ == PageGuard::Access::kWrites; }
   void close() {
     open_for_.reset();
     guard_.seal();
