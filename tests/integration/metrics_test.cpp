@@ -122,6 +122,27 @@ TEST_CASE("metrics tell what clients did, what it came to, and what crashed of w
   peeperd.stop();
 }
 
+TEST_CASE("metrics are what Prometheus' own checker accepts") {
+  Instance peeperd{counter_config() + counter_config("other")};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  talk({"CALL", "counter", "inc"});
+  talk({"CALL", "counter", "segv"});
+  const std::string metrics = metrics_of(peeperd);
+  peeperd.stop();
+  const Ran ran = run({{"/bin/sh", "-c", "command -v promtool > /dev/null || exit 99; exec promtool "
+                                         "check metrics"},
+                       {}, "", ""},
+                      metrics);
+  // Not Debian's on each machine: see quickstart.
+  if (ran.exit_code == 99) {
+    MESSAGE("skipped: no promtool");
+    return;
+  }
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out + ran.err == "");
+}
+
 TEST_CASE("metrics count the crash that nobody's message caused, and one by kill -9") {
   Instance peeperd{counter_config("counter", "standby = 0\n")};
   peeperd.start();
