@@ -60,7 +60,9 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       sockets_(sockets),
       lookout_(lookout),
       channels_(section_.name),
-      standbys_(loop, section_.name, section_.standby, [this] { return worker_spec(); }),
+      output_(loop, sockets, section_.name,
+              [this](const OutputLine& line) { exchange_.show({name(), &line, line.dropped}); }),
+      standbys_(loop, section_.name, section_.standby, output_, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }),
       supervision_(supervision) {

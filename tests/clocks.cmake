@@ -4,7 +4,7 @@ cmake_minimum_required(VERSION 3.25)
 
 set(shows
   common/clock.hpp common/launch.hpp common/segment/crash_layout.hpp common/segment/death.hpp daemon/crash_values.cpp
-  daemon/debug.hpp)
+  daemon/crash_values.hpp daemon/debug.hpp daemon/log/output_ring.hpp)
 set(wrong "")
 foreach(folder IN ITEMS common daemon keeper worker/runtime worker/sdk worker/include)
   file(GLOB_RECURSE files ${SOURCE}/${folder}/*.cpp ${SOURCE}/${folder}/*.hpp)

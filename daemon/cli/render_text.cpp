@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <vector>
 
+#include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/utf8.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -19,47 +18,7 @@ constexpr std::size_t kColumnGap = 2;
 // Longer keys do not push the values of all others to the right.
 constexpr std::size_t kMostAlignedKey = 32;
 
-enum class LineEnds { kKeep, kEscape };
 enum class Keys { kPlain, kAligned };
-
-bool commands_a_terminal(char32_t code) {
-  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-  const bool turns_direction = code == 0x200e || code == 0x200f ||
-                               (code >= 0x202a && code <= 0x202e) ||
-                               (code >= 0x2066 && code <= 0x2069);
-  return is_control || turns_direction;
-}
-
-void append_escaped(char32_t code, std::string& out) {
-  char text[16];
-  switch (code) {
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default:
-      std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%x}",
-                    static_cast<unsigned>(code));
-      out += text;
-  }
-}
-
-std::string escape(std::string_view text, LineEnds line_ends) {
-  std::string out;
-  while (!text.empty()) {
-    const Character character = first_character(text);
-    const bool kept =
-        line_ends == LineEnds::kKeep && (character.code == '\n' || character.code == '\t');
-    if (!character.valid) {
-      append_escaped(static_cast<unsigned char>(text[0]), out);
-    } else if (commands_a_terminal(character.code) && !kept) {
-      append_escaped(character.code, out);
-    } else {
-      out += text.substr(0, character.bytes);
-    }
-    text.remove_prefix(character.bytes);
-  }
-  return out;
-}
 
 // Columns of text without control characters, wide characters counted once.
 std::size_t width(std::string_view text) {
@@ -110,7 +69,7 @@ std::string plain_text(const Reply& reply) {
 
 std::string entry_text(const Reply& reply) {
   const std::string text = plain_text(reply);
-  return text.empty() ? "\"\"" : escape(text, LineEnds::kEscape);
+  return text.empty() ? "\"\"" : escape_control(text, LineEnds::kEscape);
 }
 
 std::string key_text(const Reply& key) { return is_tree(key) ? render_json(key) : entry_text(key); }
@@ -179,7 +138,7 @@ std::string render(const Reply& reply, Target target, Keys keys) {
     return std::move(writer).take();
   }
   const std::string text = plain_text(reply);
-  return (target == Target::kTerminal ? escape(text, LineEnds::kKeep) : text) + "\n";
+  return (target == Target::kTerminal ? escape_control(text, LineEnds::kKeep) : text) + "\n";
 }
 
 struct Column {
@@ -249,8 +208,6 @@ bool is_array_of_maps(const Reply& reply) {
 }
 
 }  // namespace
-
-std::string escape_control(std::string_view text) { return escape(text, LineEnds::kEscape); }
 
 std::string render_value(const Reply& reply, Target target) {
   return render(reply, target, Keys::kPlain);
