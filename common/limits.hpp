@@ -61,6 +61,26 @@ inline constexpr std::size_t kMostUnsentBytes = 128 * MiB;
 inline constexpr std::size_t kSubscriptions = 1'000;
 inline constexpr std::size_t kChannelBytes = 512;
 
+// --- What workers write to stdout and stderr -----------------------------------------------------
+// One line. What is longer goes on in the next one.
+inline constexpr std::size_t kOutputLineBytes = 8 * KiB;
+// What a line costs beside its bytes: memory where it is kept, time where it is taken.
+inline constexpr std::size_t kOutputLineCost = 256;
+// The last lines that are kept of each server, so at most 1024. Beyond: the oldest go, and are
+// counted.
+inline constexpr std::size_t kOutputKeptCost = 256 * KiB;
+// Taken from one pipe in that time: some 20 000 lines or 8 MB a second, at some percent of a
+// processor. Beyond: who writes waits, as with any full pipe.
+inline constexpr std::size_t kOutputTakenCost = 16 * KiB;
+inline constexpr std::chrono::milliseconds kOutputPause{2};
+// Taken at once of what a worker that has died leaves in its pipe. Beyond: the first lines of it
+// are dropped, and counted.
+inline constexpr std::size_t kLastOutputCost = 256 * KiB;
+// SYS OUTPUT: lines where it isn't said how many, and the most that may be asked for. Beyond:
+// BADARG.
+inline constexpr std::size_t kOutputLines = 100;
+inline constexpr std::size_t kMostOutputLines = 1024;
+
 // --- Retries -------------------------------------------------------------------------------------
 // retries, with on_crash = "retry": of one message. Beyond: the configuration is refused.
 inline constexpr std::uint32_t kMostRetries = 1'000;

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "daemon/config/log_file.hpp"
 #include "daemon/config/process_rights.hpp"
 
 namespace peeper {
@@ -33,6 +34,8 @@ config::Loaded load_for_start(const Options& options, const config::SearchPath& 
     loaded.mistakes.push_back(
         {server.behaviour_place.line, server.behaviour_place.column, found.error().what});
   }
+  if (auto unwritable = config::refuse_log_file(loaded.config.daemon))
+    loaded.mistakes.push_back(*std::move(unwritable));
   const std::vector<config::Mistake> unable = config::settle_processes(loaded.config.servers);
   loaded.mistakes.insert(loaded.mistakes.end(), unable.begin(), unable.end());
   std::ranges::stable_sort(loaded.mistakes, {}, [](const config::Mistake& mistake) {

@@ -129,11 +129,13 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "TRACE")) return sys_trace(session, arguments);
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
+  if (same_word(verb, "OUTPUT")) return sys_output(session, arguments);
   session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
                       "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
                       "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
                       "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
                       "SYS METRICS | "
+                      "SYS OUTPUT server|* [lines] | "
                       "SYS CRASHES [server [SHOW number]] | "
                       "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL]"));
   return Outcome::kDone;

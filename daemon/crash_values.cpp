@@ -12,6 +12,13 @@
 #include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
+
+std::string when_text(std::uint64_t at_ns) {
+  using Clock = std::chrono::system_clock;
+  const std::chrono::nanoseconds since{static_cast<std::int64_t>(at_ns)};
+  return time_text(Clock::time_point{std::chrono::duration_cast<Clock::duration>(since)});
+}
+
 namespace {
 
 using segment::Channel;
@@ -20,12 +27,6 @@ using segment::CrashCause;
 using segment::Letter;
 using segment::MessageHead;
 using segment::MessageType;
-
-std::string when_text(std::uint64_t at_ns) {
-  using Clock = std::chrono::system_clock;
-  const std::chrono::nanoseconds since{static_cast<std::int64_t>(at_ns)};
-  return time_text(Clock::time_point{std::chrono::duration_cast<Clock::duration>(since)});
-}
 
 std::string hexadecimal(std::uint64_t value) {
   char digits[20];

@@ -19,6 +19,9 @@ enum class Detail {
   kAll,   // with the arguments and the backtrace
 };
 
+// "2031-05-06T07:08:09.123Z", of ns of CLOCK_REALTIME.
+[[nodiscard]] std::string when_text(std::uint64_t at_ns);
+
 // `letter`: the number of the dead letter that came of it; 0: none, or it is gone.
 [[nodiscard]] std::string crash_value(std::string_view server, const segment::Crash& crash,
                                       std::uint64_t letter, const NameOfUid& name_of,

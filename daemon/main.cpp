@@ -1,5 +1,4 @@
 // peeperd: reads the configuration, takes the instance's lock, and runs.
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -9,7 +8,7 @@
 #include "daemon/check_config.hpp"
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/instance_lock.hpp"
-#include "daemon/log_level.hpp"
+#include "daemon/log/set_up_log.hpp"
 #include "daemon/oom.hpp"
 #include "daemon/options.hpp"
 #include "daemon/runtime.hpp"
@@ -50,8 +49,13 @@ int main(int argc, char** argv) {
   if (!loaded.mistakes.empty()) return report_config(loaded, std::cout, std::cerr);
   const config::Config& config = loaded.config;
 
-  spdlog::set_default_logger(spdlog::stderr_color_st("peeperd"));
-  spdlog::set_level(daemon::level_of(config.daemon.log_level));
+  if (const auto log = daemon::set_up_log(config.daemon); !log) {
+    std::cerr << config::describe(config.file, {config.daemon.log_to_place.line,
+                                                config.daemon.log_to_place.column,
+                                                log.error().what})
+              << '\n';
+    return EXIT_FAILURE;
+  }
   std::signal(SIGPIPE, SIG_IGN);
 
   const auto lock = daemon::InstanceLock::take(config.daemon.instance);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/log/output_ring.hpp"
 #include "daemon/rings.hpp"
 #include "daemon/router.hpp"
 
@@ -49,6 +50,8 @@ class Exchange {
   // `value`: one RESP3 value.
   virtual void publish(std::string_view server, std::string_view channel,
                        std::string_view value) = 0;
+  // A line that a worker of it wrote, to who follows those.
+  virtual void show(const ServersLine& line) = 0;
 };
 
 }  // namespace peeper::daemon

@@ -9,7 +9,7 @@
 #include "common/clock.hpp"
 #include "common/limits.hpp"
 #include "daemon/descendants.hpp"
-#include "daemon/log_level.hpp"
+#include "daemon/log/set_up_log.hpp"
 #include "daemon/notify.hpp"
 #include "daemon/oom.hpp"
 #include "daemon/reply_text.hpp"
@@ -151,7 +151,8 @@ void Runtime::reload(ReplyTarget caller) {
   notify_service_manager("RELOADING=1");
   config::Loaded loaded = read_again_();
   if (loaded.mistakes.empty()) {
-    spdlog::set_level(level_of(loaded.config.daemon.log_level));
+    if (const auto log = set_up_log(loaded.config.daemon); !log)
+      spdlog::error("{}; the log goes on as before", log.error().what);
     commands_.use(loaded.config.daemon.use);
     tree_.reload(std::move(loaded.config), std::move(caller));
   } else {

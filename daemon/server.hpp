@@ -29,6 +29,7 @@
 #include "daemon/debug.hpp"
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
+#include "daemon/log/output_log.hpp"
 #include "daemon/lookout.hpp"
 #include "daemon/metrics/traffic.hpp"
 #include "daemon/receiver.hpp"
@@ -135,6 +136,8 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   [[nodiscard]] const Traffic& traffic() const { return traffic_; }
   // One that a client was answered by others for a message to this server.
   void note_error(std::string_view value) { traffic_.note_error(value); }
+  // What its workers wrote.
+  [[nodiscard]] const OutputLog& output() const { return output_; }
 
   // --- Crashes and dead letters (server_crashes.cpp), each as one RESP3 value --------------------
   [[nodiscard]] std::vector<std::string> crashes() const;
@@ -214,6 +217,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void receive_from_keeper();
   void on_keeper_packet(const launch::ToDaemon& packet);
   void on_recovered(const launch::ToDaemon& packet);
+  [[nodiscard]] std::string_view next_text(bool refused) const;
   void tell_keeper(const launch::ToKeeper& request);
   enum class Attached { kDone, kNotNow, kNever };
   Attached attach_rings();
@@ -317,6 +321,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   bool draining_ = false;
 
   std::optional<Watchdog> watchdog_;
+  OutputLog output_;
   Standbys standbys_;
   bool was_standby_ = false;  // the worker
   std::optional<Upgrade> upgrade_;

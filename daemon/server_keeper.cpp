@@ -83,6 +83,17 @@ void Server::on_keeper_packet(const launch::ToDaemon& packet) {
   }
 }
 
+// What follows a worker's crash.
+std::string_view Server::next_text(bool refused) const {
+  switch (life_.goal) {
+    case Goal::kRun: return refused ? "it goes down" : "the next worker starts";
+    case Goal::kHold: return "it is restarted with its siblings";
+    case Goal::kDown: return "it goes down";
+    case Goal::kStop: return "peeperd is stopping";
+  }
+  return "";
+}
+
 void Server::on_recovered(const launch::ToDaemon& packet) {
   const std::string cause = text_of(packet);
   const std::string message{packet.message, ::strnlen(packet.message, sizeof packet.message)};
@@ -93,10 +104,14 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
   } else if (last_death_.observed != 0) {
     last_crash_ = cause;
     if (verdict == segment::Verdict::kDrop) last_crash_ += " in '" + message + "'";
-    spdlog::warn("server {}: worker {} died: {}{}; state of sequence {} kept", name(),
+    // All that matters of a crash, in one line.
+    spdlog::warn("server {}: worker {} died: {}{}{}; state of sequence {} kept; {}", name(),
                  last_death_.incarnation, last_crash_,
-                 verdict == segment::Verdict::kDrop ? "; the message is dropped" : "",
-                 packet.sequence);
+                 packet.crash == 0 ? "" : "; crash " + std::to_string(packet.crash),
+                 verdict == segment::Verdict::kDrop       ? "; the message is dropped"
+                 : verdict == segment::Verdict::kRunAgain ? "; '" + message + "' runs again"
+                                                          : "",
+                 packet.sequence, next_text(packet.refused != 0));
     if (packet.refused != 0) failure_ = cause;
     if (debug_.on()) debug_.crashed(last_crash_);
   } else if (verdict != segment::Verdict::kNothing) {

@@ -125,6 +125,7 @@ void Server::on_bell() {
   }
   look_at_suspension();
   if (const auto wait_status = foretold_end()) {
+    output_.catch_up(worker_->pid());
     departed_.push_back({incarnation_, std::move(worker_)});
     return on_worker_end(*wait_status, segment::Observed::kSeen);
   }

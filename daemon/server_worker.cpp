@@ -82,9 +82,14 @@ void Server::launch_worker() {
     spec.inherited.emplace_back(theirs.get(), launch::kLineFd);
     spec.arguments.push_back("--incarnation=" + std::to_string(incarnation_));
     if (is_upgrade) spec.arguments.emplace_back("--upgrade");
+    auto ends = OutputLog::make_ends(spec);
+    if (!ends) return launch_failed(EventType::kWorkerLaunchFailed, ends.error());
     auto child = Child::launch(loop_, spec, on_exit);
     if (!child) return launch_failed(EventType::kWorkerLaunchFailed, child.error());
     worker_ = *std::move(child);
+    output_.watch(worker_->pid(), incarnation_, *std::move(ends));
+  } else {
+    output_.became(worker_->pid(), incarnation_);
   }
   channels_.set_worker(line_.get());
   spdlog::debug("server {}: worker {} {}, incarnation {}", name(), worker_->pid(),

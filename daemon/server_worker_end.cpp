@@ -42,8 +42,13 @@ std::optional<int> Server::foretold_end() const {
 }
 
 void Server::on_worker_exit(std::uint32_t incarnation, int wait_status) {
-  const auto has_departed = [&](const Departed& gone) { return gone.incarnation == incarnation; };
-  if (std::erase_if(departed_, has_departed) != 0) return;
+  const auto departed = std::ranges::find(departed_, incarnation, &Departed::incarnation);
+  if (departed != departed_.end()) {
+    output_.ended(departed->process->pid());
+    departed_.erase(departed);
+    return;
+  }
+  output_.ended(worker_->pid());
   const bool by_the_kernel = WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL &&
                              !worker_->was_killed() &&
                              boost::asio::use_service<OomWatch>(loop_).explains_death();

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/output_channel.hpp"
+#include "daemon/log/output_values.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/server.hpp"
 #include "daemon/subscriptions.hpp"
@@ -56,6 +58,11 @@ class Servers final : public Exchange {
   void publish(std::string_view server, std::string_view channel,
                std::string_view value) override {
     subscriptions_.publish(std::string(server) + "/" + std::string(channel), value);
+  }
+  void show(const ServersLine& line) override {
+    if (subscriptions_.channels() == 0) return;
+    for (const std::string& channel : {output_channel(line.server), output_channel("")})
+      if (subscriptions_.has(channel)) subscriptions_.publish(channel, output_value(line));
   }
 
  private:

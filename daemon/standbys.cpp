@@ -19,10 +19,11 @@ constexpr std::chrono::milliseconds kMoment{10};
 }  // namespace
 
 Standbys::Standbys(boost::asio::io_context& loop, std::string server, std::size_t count,
-                   std::function<LaunchSpec()> spec)
+                   OutputLog& output, std::function<LaunchSpec()> spec)
     : loop_(loop),
       server_(std::move(server)),
       count_(count),
+      output_(output),
       spec_(std::move(spec)),
       timer_(loop) {}
 
@@ -69,6 +70,11 @@ bool Standbys::launch_one() {
   LaunchSpec spec = spec_();
   spec.arguments.emplace_back("--standby");
   spec.inherited.emplace_back(theirs.get(), launch::kLineFd);
+  auto ends = OutputLog::make_ends(spec);
+  if (!ends) {
+    spdlog::warn("server {}: no standby: {}", server_, ends.error().what);
+    return false;
+  }
   auto child = Child::launch(loop_, spec, [on_exit = spare.on_exit](int wait_status) {
     (*on_exit)(wait_status);
   });
@@ -77,6 +83,7 @@ bool Standbys::launch_one() {
     return false;
   }
   spare.child = *std::move(child);
+  output_.watch(spare.child->pid(), 0, *std::move(ends));
   *spare.on_exit = [this, pid = spare.child->pid()](int wait_status) { on_exit(pid, wait_status); };
   spdlog::debug("server {}: standby {} started", server_, spare.child->pid());
   spares_.push_back(std::move(spare));
@@ -84,6 +91,7 @@ bool Standbys::launch_one() {
 }
 
 void Standbys::on_exit(int pid, int wait_status) {
+  output_.ended(pid);
   const auto is_it = [pid](const Spare& spare) { return spare.child->pid() == pid; };
   if (std::erase_if(ending_, is_it) == 0) {
     std::erase_if(spares_, is_it);

@@ -16,14 +16,16 @@
 #include "common/unique_fd.hpp"
 #include "daemon/child.hpp"
 #include "daemon/lifecycle.hpp"
+#include "daemon/log/output_log.hpp"
 
 namespace peeper::daemon {
 
 class Standbys {
  public:
-  // `spec` makes what a spare is launched with, but for the descriptor it is activated by.
+  // `spec` makes what a spare is launched with, but for the descriptor it is activated by, and its
+  // pipes to `output`.
   Standbys(boost::asio::io_context& loop, std::string server, std::size_t count,
-           std::function<LaunchSpec()> spec);
+           OutputLog& output, std::function<LaunchSpec()> spec);
   Standbys(const Standbys&) = delete;
   Standbys& operator=(const Standbys&) = delete;
 
@@ -64,6 +66,7 @@ class Standbys {
   boost::asio::io_context& loop_;
   const std::string server_;
   const std::size_t count_;
+  OutputLog& output_;
   const std::function<LaunchSpec()> spec_;
   boost::asio::steady_timer timer_;
   bool prepares_ = false;

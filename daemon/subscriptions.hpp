@@ -1,4 +1,5 @@
-// Who listens to which channel. A channel is "SERVER/NAME" for what a server publishes as NAME;
+// Who listens to which channel. A channel is "SERVER/NAME" for what a server publishes as NAME, and
+// "SERVER!output" for what its workers write (common/output_channel.hpp);
 // anything may be subscribed to.
 //
 // Owner: Runtime. Thread: the loop's. Nothing blocks.
@@ -33,6 +34,7 @@ class Subscriptions {
   [[nodiscard]] const std::set<std::string>& channels_of(std::uint64_t id) const;
   // That somebody listens to.
   [[nodiscard]] std::size_t channels() const { return by_channel_.size(); }
+  [[nodiscard]] bool has(const std::string& channel) const { return by_channel_.contains(channel); }
 
   // `value`: one RESP3 value.
   void publish(std::string_view channel, std::string_view value) const;

@@ -109,6 +109,9 @@ int main(int argc, char** argv) {
   options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 
+  // Into a pipe the library would keep lines back, and what a worker wrote before it crashed is lost.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+
   auto opened = segment::Segment::open(options.id, segment::View::kWhole);
   if (!opened) refuse(opened.error().what);
   // Never destroyed, like the runtime: exit(3) in a callback must find everything in place.

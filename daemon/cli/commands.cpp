@@ -7,9 +7,11 @@
 
 #include "common/client/client.hpp"
 #include "common/limits.hpp"
+#include "common/utf8.hpp"
 #include "daemon/cli/bench.hpp"
 #include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/render_log.hpp"
 #include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/symbolize.hpp"
 #include "daemon/cli/top.hpp"
@@ -30,6 +32,11 @@ bool is_show(const Options& options) {
 }
 
 std::string render(const Options& options, const resp::Reply& reply, Target target) {
+  if (options.json && options.verb == Verb::kLog) {
+    std::string lines;
+    for (const resp::Reply& line : reply.elements) lines += render_json(line) + "\n";
+    return lines;
+  }
   if (options.json) return render_json(reply) + "\n";
   switch (options.verb) {
     case Verb::kList: return render_servers(reply, target);
@@ -37,6 +44,11 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kStatistics: return render_fields(reply, target);
     case Verb::kCrashes: return is_show(options) ? render_crash(reply, target)
                                                  : render_crashes(reply, target);
+    case Verb::kLog: {
+      std::string lines;
+      for (const resp::Reply& line : reply.elements) lines += render_log_line(line, target);
+      return lines;
+    }
     case Verb::kDeadLetters:
       if (options.words.at(0) == "list") return render_letters(reply, target);
       return render_fields(reply, target);
@@ -108,6 +120,7 @@ Command bare_command(const Options& options) {
     case Verb::kTrace: return question_of(options, {"SYS", "TRACE"}, Repeat::kSafe);
     case Verb::kSuspend: return question_of(options, {"SYS", "SUSPEND"}, Repeat::kSafe);
     case Verb::kResume: return question_of(options, {"SYS", "RESUME"}, Repeat::kSafe);
+    case Verb::kLog: return question_of(options, {"SYS", "OUTPUT"}, Repeat::kSafe);
     case Verb::kCrashes: return question_of(options, {"SYS", "CRASHES"}, Repeat::kSafe);
     case Verb::kDeadLetters:
       return question_of(options, {"SYS", "DEADLETTERS"},

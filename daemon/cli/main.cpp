@@ -1,4 +1,5 @@
-// The command `peeper`: one question to peeperd, one answer. See README.md beside this file.
+// The command `peeper`: one question to peeperd, one answer, or with `log -f` more and more. See
+// README.md beside this file.
 
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "common/result.hpp"
 #include "daemon/cli/commands.hpp"
+#include "daemon/cli/follow.hpp"
 #include "daemon/cli/options.hpp"
 
 namespace {
@@ -51,6 +53,11 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   const auto parsed = cli::parse_options(std::vector<std::string>(argv + (argc > 0), argv + argc));
   if (const auto* usage = std::get_if<cli::Usage>(&parsed)) return print(output_of(*usage));
-  return print(cli::run(std::get<cli::Options>(parsed),
-                        {.out = target_of(STDOUT_FILENO), .err = target_of(STDERR_FILENO)}));
+  const auto& options = std::get<cli::Options>(parsed);
+  const cli::Targets targets{.out = target_of(STDOUT_FILENO), .err = target_of(STDERR_FILENO)};
+  if (options.verb == cli::Verb::kLog && options.log.follow)
+    return print(cli::follow_log(options, targets, [](std::string_view text) {
+      return write_all(STDOUT_FILENO, text);
+    }));
+  return print(cli::run(options, targets));
 }

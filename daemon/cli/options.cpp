@@ -184,6 +184,25 @@ void add_crashes(CLI::App& app, Fields& fields) {
   });
 }
 
+void add_log(CLI::App& app, Fields& fields) {
+  CLI::App* log =
+      add_verb(app, fields, Verb::kLog, "log",
+               "Print the last lines that a server's workers wrote to stdout and stderr",
+               "Of each server peeperd keeps the last ones, up to 256 KB, as long as it runs; in\n"
+               "its own log they stand as well. The number behind # is the worker's incarnation.\n"
+               "With --json each line is a document.\n"
+               "Example: peeper log counter\n"
+               "         peeper log -f -n 0");
+  log->add_flag("-f,--follow", fields.options.log.follow,
+                "then go on with what they write, until Ctrl-C");
+  CLI::Range lines(std::uint64_t{0}, std::uint64_t{limits::kMostOutputLines});
+  lines.description("");
+  log->add_option("-n,--lines", fields.options.log.lines, "how many (default 100, at most 1024)")
+      ->check(lines)
+      ->type_name("LINES");
+  log->add_option("SERVER", fields.server, "only of this server")->type_name("");
+}
+
 void add_supervision(CLI::App& app, Fields& fields) {
   const auto add = [&](Verb verb, const char* name, const char* text, const char* more) {
     CLI::App* command = add_verb(app, fields, verb, name, text, more);
@@ -255,6 +274,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_debugging(app, fields);
   add_upgrade(app, fields);
   add_crashes(app, fields);
+  add_log(app, fields);
   add_supervision(app, fields);
   add_suspension(app, fields);
   add_trials(app, fields);
@@ -340,6 +360,10 @@ Options options_of(Fields&& fields) {
       if (!fields.server.empty()) options.words = {fields.server};
       if (!fields.action.empty())
         options.words.insert(options.words.end(), {"SHOW", fields.number});
+      break;
+    case Verb::kLog:
+      options.words = {fields.server.empty() ? "*" : fields.server,
+                       std::to_string(options.log.lines)};
       break;
     case Verb::kDeadLetters:
       options.words = {fields.action, fields.server};

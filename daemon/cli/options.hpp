@@ -13,7 +13,7 @@ namespace peeper::cli {
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
   kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters,
-  kBench, kTop, kMetrics, kWatch
+  kLog, kBench, kTop, kMetrics, kWatch
 };
 
 // How `peeper bench` asks.
@@ -22,6 +22,12 @@ struct BenchOptions {
   std::uint64_t pipeline = 1;
   std::uint64_t requests = 100'000;
   bool channel = false;  // by memory shared with the worker
+};
+
+// What `peeper log` shows beside SERVER.
+struct LogOptions {
+  std::uint64_t lines = 100;
+  bool follow = false;
 };
 
 struct Options {
@@ -39,8 +45,9 @@ struct Options {
   std::string token;
   BenchOptions bench;
   std::chrono::milliseconds delay{1000};  // of top and watch, between two looks
+  LogOptions log;
   // What follows the command: server, message, arguments; server, process, signal; server, path;
-  // server, "show", number; what to do, server, number.
+  // server, "show", number; what to do, server, number; server or "*", lines.
   std::vector<std::string> words;
 };
 

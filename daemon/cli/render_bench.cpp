@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "daemon/cli/utf8.hpp"
+#include "common/utf8.hpp"
 
 namespace peeper::cli {
 namespace {

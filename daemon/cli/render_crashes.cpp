@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/utf8.hpp"
+
 namespace peeper::cli {
 namespace {
 

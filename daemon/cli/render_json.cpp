@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "daemon/cli/utf8.hpp"
+#include "common/utf8.hpp"
 
 namespace peeper::cli {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/utf8.hpp"
 
 namespace peeper::cli {
 namespace {

@@ -1,10 +1,9 @@
 #include "daemon/cli/render_text.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/utf8.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -15,46 +14,8 @@ constexpr std::size_t kIndent = 2;
 // Longer keys do not push the values of all others to the right.
 constexpr std::size_t kMostAlignedKey = 32;
 
-enum class LineEnds { kKeep, kEscape };
 enum class Keys { kPlain, kAligned };
 
-bool commands_a_terminal(char32_t code) {
-  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-  const bool turns_direction = code == 0x200e || code == 0x200f ||
-                               (code >= 0x202a && code <= 0x202e) ||
-                               (code >= 0x2066 && code <= 0x2069);
-  return is_control || turns_direction;
-}
-
-void append_escaped(char32_t code, std::string& out) {
-  char text[16];
-  switch (code) {
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default:
-      std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%x}",
-                    static_cast<unsigned>(code));
-      out += text;
-  }
-}
-
-std::string escape(std::string_view text, LineEnds line_ends) {
-  std::string out;
-  while (!text.empty()) {
-    const Character character = first_character(text);
-    const bool kept =
-        line_ends == LineEnds::kKeep && (character.code == '\n' || character.code == '\t');
-    if (!character.valid) {
-      append_escaped(static_cast<unsigned char>(text[0]), out);
-    } else if (commands_a_terminal(character.code) && !kept) {
-      append_escaped(character.code, out);
-    } else {
-      out += text.substr(0, character.bytes);
-    }
-    text.remove_prefix(character.bytes);
-  }
-  return out;
 }
 
 bool is_container(const Reply& reply) {
@@ -164,7 +125,7 @@ std::string render(const Reply& reply, Target target, Keys keys) {
     return std::move(writer).take();
   }
   const std::string text = plain_text(reply);
-  return (target == Target::kTerminal ? escape(text, LineEnds::kKeep) : text) + "\n";
+  return (target == Target::kTerminal ? escape_control(text, LineEnds::kKeep) : text) + "\n";
 }
 
 }  // namespace
@@ -176,10 +137,8 @@ std::size_t width(std::string_view text) {
 
 std::string entry_text(const Reply& reply) {
   const std::string text = plain_text(reply);
-  return text.empty() ? "\"\"" : escape(text, LineEnds::kEscape);
+  return text.empty() ? "\"\"" : escape_control(text, LineEnds::kEscape);
 }
-
-std::string escape_control(std::string_view text) { return escape(text, LineEnds::kEscape); }
 
 std::string render_value(const Reply& reply, Target target) {
   return render(reply, target, Keys::kPlain);

@@ -14,10 +14,6 @@ namespace peeper::cli {
 
 enum class Target { kTerminal, kPipe };
 
-// Control characters, bytes that are not UTF-8 and marks that change the writing direction become
-// \n, \xHH or \u{HHHH}.
-[[nodiscard]] std::string escape_control(std::string_view text);
-
 // Scalars plainly, null as "(nil)"; containers as a tree:
 //   - 1            name: counter
 //   - two          list:

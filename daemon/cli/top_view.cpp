@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/cli/utf8.hpp"
+#include "common/utf8.hpp"
 
 namespace peeper::cli {
 namespace {

@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "common/client/client.hpp"
+#include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/utf8.hpp"
 
 namespace peeper::cli {
 namespace {

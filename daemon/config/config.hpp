@@ -35,6 +35,11 @@ inline constexpr std::chrono::milliseconds kMostDuration{std::chrono::hours{24 *
 inline constexpr std::uint32_t kMostStandbys = 8;
 // Tokens, with their replies, lie in the server's heap.
 inline constexpr std::uint32_t kMostDedupeWindow = 1'000'000;
+// log_max_size: less would rotate at each line, more fits no disk.
+inline constexpr std::size_t kLeastLogBytes = 4 * limits::KiB;
+inline constexpr std::size_t kMostLogBytes = 1024 * limits::GiB;
+// Each is renamed at each rotation.
+inline constexpr std::uint32_t kMostLogFiles = 1'000;
 
 // OTP's supervisor(3): which siblings are restarted together with the one that died.
 enum class Strategy { kOneForOne, kOneForAll, kRestForOne };
@@ -90,6 +95,18 @@ struct InitArguments {
   bool operator==(const InitArguments&) const = default;
 };
 
+// A line of peeperd's log is text for people, or one JSON document.
+enum class LogFormat { kText, kJson };
+
+// Where peeperd's log goes.
+struct LogTo {
+  enum class Kind { kStderr, kSyslog, kFile };
+  Kind kind = Kind::kStderr;
+  std::filesystem::path file;  // absolute; only with kFile
+
+  bool operator==(const LogTo&) const = default;
+};
+
 // [daemon]
 // Where metrics can be asked for over HTTP.
 struct MetricsPlace {
@@ -107,6 +124,11 @@ struct DaemonSection {
   unsigned socket_mode = 0600;
   std::string instance = "default";
   LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  LogTo log_to;
+  // Of a file: when it is as large, it becomes the first of so many older ones. 0: it only grows.
+  std::size_t log_max_bytes = 10 * limits::MiB;
+  std::uint32_t log_files = 5;
   Strategy strategy = Strategy::kOneForOne;  // over the servers and groups that are in no group
   std::uint32_t max_restarts = 3;
   std::chrono::seconds max_seconds{5};
@@ -115,6 +137,7 @@ struct DaemonSection {
   std::string use;  // the server that connections use before they say USE; empty: none
 
   Place use_place;
+  Place log_to_place;
 
   bool operator==(const DaemonSection&) const = default;
 };

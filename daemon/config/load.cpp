@@ -111,6 +111,10 @@ void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mist
   section.read_text("socket_mode", parse_socket_mode, daemon.socket_mode);
   section.read_text("instance", parse_instance, daemon.instance);
   section.read_word("log_level", daemon.log_level);
+  section.read_word("log_format", daemon.log_format);
+  section.read_text("log_to", parse_log_to, daemon.log_to);
+  section.read_size("log_max_size", {kLeastLogBytes, kMostLogBytes}, daemon.log_max_bytes);
+  section.read_count("log_files", {0, kMostLogFiles}, daemon.log_files);
   section.read_word("strategy", daemon.strategy);
   section.read_count("max_restarts", {0, kMostRestarts}, daemon.max_restarts);
   section.read_seconds("max_seconds", daemon.max_seconds);
@@ -118,6 +122,7 @@ void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mist
   section.read_text("metrics", parse_metrics_place, daemon.metrics);
   section.read_text("use", parse_server_name, daemon.use);
   daemon.use_place = section.place("use");
+  daemon.log_to_place = section.place("log_to");
   section.report_unknown_keys();
 }
 

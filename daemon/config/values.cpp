@@ -301,6 +301,15 @@ Result<std::string> parse_program(std::string_view text) {
   return std::string(text);
 }
 
+Result<LogTo> parse_log_to(std::string_view text) {
+  if (text == "stderr") return LogTo{LogTo::Kind::kStderr, {}};
+  if (text == "syslog") return LogTo{LogTo::Kind::kSyslog, {}};
+  constexpr std::string_view what = "\"stderr\", \"syslog\", or the absolute path of a file";
+  if (auto failure = refuse_path(what, text, kPathBytes)) return *failure;
+  if (text.front() != '/' || text.back() == '/') return expected(what, text);
+  return LogTo{LogTo::Kind::kFile, std::filesystem::path(text)};
+}
+
 Result<std::string> parse_listener(std::string_view text) {
   constexpr std::string_view what = "the name of a listener, or a path to its .so";
   if (auto failure = refuse_path(what, text, kPathBytes)) return *failure;

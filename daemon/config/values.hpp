@@ -51,6 +51,8 @@ namespace peeper::config {
 // A name or a path; whether there is such a file is behaviour_path.hpp's question.
 [[nodiscard]] Result<std::string> parse_behaviour(std::string_view text);
 [[nodiscard]] Result<std::string> parse_program(std::string_view text);
+// "stderr", "syslog", or an absolute path.
+[[nodiscard]] Result<LogTo> parse_log_to(std::string_view text);
 [[nodiscard]] Result<std::string> parse_listener(std::string_view text);
 
 // In quotes, shortened, with bytes that a terminal might obey shown as '?'.

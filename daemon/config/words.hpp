@@ -48,6 +48,9 @@ inline constexpr Word<LogLevel> kLogLevelWords[] = {
     {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}, {"critical", LogLevel::kCritical},
     {"off", LogLevel::kOff}};
 
+inline constexpr Word<LogFormat> kLogFormatWords[] = {{"text", LogFormat::kText},
+                                                      {"json", LogFormat::kJson}};
+
 // The argument only chooses the enumeration.
 constexpr std::span<const Word<Strategy>> words_of(Strategy) { return kStrategyWords; }
 constexpr std::span<const Word<Restart>> words_of(Restart) { return kRestartWords; }
@@ -60,6 +63,7 @@ constexpr std::span<const Word<LateCalls>> words_of(LateCalls) { return kLateCal
 constexpr std::span<const Word<CoreDump>> words_of(CoreDump) { return kCoreDumpWords; }
 constexpr std::span<const Word<DebugOption>> words_of(DebugOption) { return kDebugWords; }
 constexpr std::span<const Word<LogLevel>> words_of(LogLevel) { return kLogLevelWords; }
+constexpr std::span<const Word<LogFormat>> words_of(LogFormat) { return kLogFormatWords; }
 
 template <class Enum>
 [[nodiscard]] constexpr std::string_view to_word(Enum value) {

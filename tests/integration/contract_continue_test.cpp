@@ -54,8 +54,10 @@ TEST_CASE("continue: pending at an upgrade to code that has no handle_continue, 
   CHECK(caller.receive() == "OK");
   CHECK(talk({"CALL", "mine", "log"}) == "[init start 1]");
   CHECK(peeperd.fact("mine", "crashes") == 0);
-  CHECK(peeperd.log().find("server 'mine': the continue 'late' is dropped: this code has no "
-                           "handle_continue") != std::string::npos);
+  peeperd.await([&] {
+    return peeperd.log().find("server 'mine': the continue 'late' is dropped: this code has no "
+                              "handle_continue") != std::string::npos;
+  });
   // Gone for good.
   CHECK(talk({"SYS", "CHANGE_CODE", "mine", "continues"}) == "OK");
   CHECK(talk({"CALL", "mine", "log"}) == "[init start 1 start 3]");

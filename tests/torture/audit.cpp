@@ -20,6 +20,7 @@ namespace {
 // What peeperd has for a standby: two pidfds, and a socket to activate it by.
 constexpr const char* kPidfd = "anon_inode:[pidfd]";
 constexpr const char* kSocket = "socket";
+constexpr const char* kPipe = "pipe";
 
 // True once it is so.
 bool await(const std::function<bool()>& condition, std::chrono::seconds patience) {
@@ -163,6 +164,7 @@ std::string Audit::fault_of_descriptors() const {
   const int missing = children_ - static_cast<int>(children_of(daemon).size());
   wanted[kPidfd] -= 2 * missing;
   wanted[kSocket] -= missing;
+  wanted[kPipe] -= 2 * missing;  // of its stdout and stderr
   const Descriptors now = descriptors_of(daemon);
   if (now == wanted) return "";
   return "peeperd has " + to_text(now) + "; it had " + to_text(descriptors_) + ", with " +

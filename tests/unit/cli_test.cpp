@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/render_log.hpp"
 #include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/render_text.hpp"
 
@@ -77,6 +79,8 @@ TEST_SUITE("command line") {
     CHECK(wire({"kill", "counter", "keeper", "SIGTERM"}) ==
           Words{"SYS", "KILL", "counter", "keeper", "SIGTERM"});
     CHECK(wire({"ping"}) == Words{"PING"});
+    CHECK(wire({"log"}) == Words{"SYS", "OUTPUT", "*", "100"});
+    CHECK(wire({"log", "-n", "5", "counter"}) == Words{"SYS", "OUTPUT", "counter", "5"});
     CHECK(wire({"stats", "counter"}) == Words{"SYS", "STATISTICS", "counter"});
     CHECK(wire({"stats", "counter", "on"}) == Words{"SYS", "STATISTICS", "counter", "on"});
     CHECK(wire({"trace", "counter", "off"}) == Words{"SYS", "TRACE", "counter", "off"});
@@ -86,6 +90,42 @@ TEST_SUITE("command line") {
           Words{"SYS", "CHANGE_CODE", "counter", "./new.so"});
     CHECK(wire({"upgrade", "--timeout", "250", "counter", "new"}) ==
           Words{"SYS", "CHANGE_CODE", "counter", "new", "TIMEOUT", "250"});
+  }
+
+  TEST_CASE("a line of the log is a line, and commands no terminal") {
+    ::setenv("TZ", "UTC", 1);
+    ::tzset();
+    const auto line = [](const std::string& text, const std::string& incarnation,
+                         const std::string& dropped) {
+      return reply("%6\r\n+time\r\n+2031-05-06T07:08:09.123Z\r\n+server\r\n+s\r\n+incarnation\r\n" +
+                   incarnation + "\r\n+stream\r\n+err\r\n+line\r\n" + bulk(text) +
+                   "+dropped\r\n:" + dropped + "\r\n");
+    };
+    CHECK(render_log_line(line("a\x1b\tb", ":3", "0"), Target::kPipe) ==
+          "07:08:09.123 s#3 err| a\x1b\tb\n");
+    CHECK(render_log_line(line("a\x1b\tb\xff", ":3", "0"), Target::kTerminal) ==
+          "07:08:09.123 s#3 err| a\\x1b\\tb\\xff\n");
+    CHECK(render_log_line(line("a", "_", "2"), Target::kPipe) ==
+          "07:08:09.123 s: 2 lines dropped\n07:08:09.123 s#standby err| a\n");
+    // What is no line of the log is shown all the same.
+    CHECK(render_log_line(reply("+OK\r\n"), Target::kPipe) == " #standby | \n");
+  }
+
+  TEST_CASE("lines of the log that were shown are not shown again; those of a new peeperd are") {
+    const auto line = [](const std::string& server, const std::string& time, int number) {
+      return reply("%3\r\n+time\r\n+" + time + "\r\n+server\r\n+" + server +
+                   "\r\n+number\r\n:" + std::to_string(number) + "\r\n");
+    };
+    SeenLines seen;
+    CHECK(seen.add(line("a", "10", 7)));
+    seen.begin();
+    CHECK_FALSE(seen.add(line("a", "10", 7)));
+    CHECK_FALSE(seen.add(line("a", "09", 6)));
+    CHECK(seen.add(line("a", "10", 8)));
+    CHECK(seen.add(line("a", "11", 1)));
+    CHECK_FALSE(seen.add(line("b", "09", 9)));
+    CHECK(seen.add(line("b", "12", 10)));
+    CHECK(seen.add(line("b", "13", 1)));
   }
 
   TEST_CASE("what follows SERVER MESSAGE goes to the server, whatever it looks like") {

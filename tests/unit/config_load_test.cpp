@@ -116,6 +116,13 @@ TEST_CASE("every key of the daemon is read") {
   CHECK(good_daemon("socket_mode = \"0660\"").socket_mode == 0660);
   CHECK(good_daemon("instance = \"demo\"").instance == "demo");
   CHECK(good_daemon("log_level = \"warning\"").log_level == LogLevel::kWarning);
+  CHECK(good_daemon("log_format = \"json\"").log_format == LogFormat::kJson);
+  CHECK(good_daemon("").log_to == LogTo{});
+  CHECK(good_daemon("log_to = \"syslog\"").log_to.kind == LogTo::Kind::kSyslog);
+  CHECK(good_daemon("log_to = \"/var/log/p.log\"").log_to ==
+        LogTo{LogTo::Kind::kFile, "/var/log/p.log"});
+  CHECK(good_daemon("log_max_size = \"1MiB\"").log_max_bytes == limits::MiB);
+  CHECK(good_daemon("log_files = 0").log_files == 0);
   CHECK(good_daemon("strategy = \"rest_for_one\"").strategy == Strategy::kRestForOne);
   CHECK(good_daemon("auto_shutdown = \"any_significant\"").auto_shutdown ==
         AutoShutdown::kAnySignificant);
@@ -254,6 +261,14 @@ TEST_CASE("a word that isn't one of a key's words is refused with all of them") 
   CHECK(mentions(refused("debug = \"trace\""), "an array of \"trace\", \"log\" or"));
   CHECK(mentions(refused("debug = [1]"), "found the integer 1"));
   CHECK(mentions(refused_in_daemon("log_level = \"loud\""), "\"trace\", \"debug\""));
+  CHECK(refused_in_daemon("log_format = \"xml\"") ==
+        "log_format: expected \"text\" or \"json\", found \"xml\"");
+  for (const char* wrong : {"stdout", "peeperd.log", "/var/log/"})
+    CHECK(mentions(refused_in_daemon("log_to = \"" + std::string(wrong) + "\""),
+                   "expected \"stderr\", \"syslog\", or the absolute path of a file, found"));
+  CHECK(mentions(refused_in_daemon("log_to = 1"), "log_to: expected a string"));
+  CHECK(mentions(refused_in_daemon("log_max_size = \"1KiB\""), "from 4KiB to 1TiB"));
+  CHECK(mentions(refused_in_daemon("log_files = -1"), "from 0 to 1000"));
 }
 
 TEST_CASE("a key whose feature isn't built is refused unless it has its default") {

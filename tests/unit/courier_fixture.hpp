@@ -85,6 +85,8 @@ struct TestExchange : Exchange {
     published += std::string(server) + "/" + std::string(channel) + "=" + std::string(value);
   }
 
+  void show(const ServersLine&) override {}
+
   std::map<std::uint64_t, TestReceiver*> servers;
   TestReceiver* unattached = nullptr;
   std::string published;

@@ -209,7 +209,7 @@ void Runtime::handle_continue() {
 }
 
 // An upgrade may leave code behind that asked for it. To fail would cost a worker, again and again,
-// for what no code here can run. Our stderr is that of the daemon's log.
+// for what no code here can run. Our stderr goes into the daemon's log.
 void Runtime::report_dropped_continue(std::string_view argument) const {
   std::fprintf(stderr,
                "peeper-worker: server '%s': the continue '%s' is dropped: this code has no "

@@ -1,6 +1,8 @@
-#include "daemon/cli/utf8.hpp"
+#include "common/utf8.hpp"
 
-namespace peeper::cli {
+#include <cstdio>
+
+namespace peeper {
 namespace {
 
 // Of a character of so many bytes: the bits its first byte carries, and the least code that may not
@@ -19,6 +21,27 @@ Form form_of(unsigned char first) {
 }
 
 bool is_surrogate(char32_t code) { return code >= 0xd800 && code <= 0xdfff; }
+
+bool commands_a_terminal(char32_t code) {
+  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+  const bool turns_direction = code == 0x200e || code == 0x200f ||
+                               (code >= 0x202a && code <= 0x202e) ||
+                               (code >= 0x2066 && code <= 0x2069);
+  return is_control || turns_direction;
+}
+
+void append_escaped(char32_t code, std::string& out) {
+  char text[16];
+  switch (code) {
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default:
+      std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%x}",
+                    static_cast<unsigned>(code));
+      out += text;
+  }
+}
 
 }  // namespace
 
@@ -47,4 +70,22 @@ std::string valid_utf8(std::string_view bytes) {
   return text;
 }
 
-}  // namespace peeper::cli
+std::string escape_control(std::string_view text, LineEnds line_ends) {
+  std::string out;
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    const bool kept =
+        line_ends == LineEnds::kKeep && (character.code == '\n' || character.code == '\t');
+    if (!character.valid) {
+      append_escaped(static_cast<unsigned char>(text[0]), out);
+    } else if (commands_a_terminal(character.code) && !kept) {
+      append_escaped(character.code, out);
+    } else {
+      out += text.substr(0, character.bytes);
+    }
+    text.remove_prefix(character.bytes);
+  }
+  return out;
+}
+
+}  // namespace peeper

@@ -1,0 +1,101 @@
+#include "daemon/cli/follow.hpp"
+
+#include <cerrno>
+#include <optional>
+
+#include "common/client/client.hpp"
+#include "common/client/subscription.hpp"
+#include "common/limits.hpp"
+#include "common/output_channel.hpp"
+#include "daemon/cli/render_json.hpp"
+#include "daemon/cli/render_log.hpp"
+
+namespace peeper::cli {
+namespace {
+
+class Follower {
+ public:
+  Follower(const Options& options, Targets targets, const Write& write)
+      : options_(options), targets_(targets), write_(write) {}
+
+  Output run() {
+    const std::string server = options_.words.at(0) == "*" ? "" : options_.words.at(0);
+    // First, so that between the two nothing is missed.
+    auto subscription = Subscription::open({output_channel(server)}, client_options());
+    if (!subscription)
+      return output_for(options_, subscription.error(), FailedWhen::kConnecting, targets_);
+    if (!show_past(options_)) return end_;
+    seen_.begin();
+    bool was_lost = false;
+    while (true) {
+      auto got = subscription->next(waiting_time(options_));
+      if (got) {
+        was_lost = false;
+        if (got->missed && !catch_up()) return end_;
+        if (!show(got->value)) return end_;
+      } else if (got.error().system_error == ETIMEDOUT) {
+        was_lost = false;  // nobody wrote anything
+      } else if (!options_.retry || was_lost) {
+        return output_for(options_, got.error(), FailedWhen::kAsking, targets_);
+      } else {
+        was_lost = true;  // it had only what was left of the time
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] ClientOptions client_options() const {
+    ClientOptions client{.socket = options_.socket, .timeout = waiting_time(options_)};
+    // A pause that is longer than the time there is: it doesn't try again.
+    if (!options_.retry) client.first_pause = client.longest_pause = 4 * waiting_time(options_);
+    return client;
+  }
+
+  bool fail(Output output) {
+    end_ = std::move(output);
+    return false;
+  }
+
+  // What was written while the connection was lost, as far as peeperd has it.
+  bool catch_up() {
+    Options all = options_;
+    all.words = {options_.words.at(0), std::to_string(limits::kMostOutputLines)};
+    return show_past(all);
+  }
+
+  bool show_past(const Options& options) {
+    auto client = Client::connect(client_options());
+    if (!client)
+      return fail(output_for(options, client.error(), FailedWhen::kConnecting, targets_));
+    const Result<resp::Reply> reply = client->run(wire_command(options));
+    if (!reply) return fail(output_for(options, reply.error(), FailedWhen::kAsking, targets_));
+    if (reply->is_error()) return fail(output_for(options, *reply, targets_));
+    for (const resp::Reply& line : reply->elements)
+      if (!show(line)) return false;
+    return true;
+  }
+
+  bool show(const resp::Reply& line) {
+    if (!seen_.add(line)) return true;
+    const int error = write_(options_.json ? render_json(line) + "\n"
+                                           : render_log_line(line, targets_.out));
+    if (error == 0) return true;
+    if (error == EPIPE) return fail({});  // the reader has seen enough
+    return fail({"", system_failure("peeper: cannot write the output", error).what + "\n",
+                 kCannotWrite});
+  }
+
+  const Options& options_;
+  const Targets targets_;
+  const Write& write_;
+  SeenLines seen_;
+  Output end_;
+};
+
+}  // namespace
+
+Output follow_log(const Options& options, Targets targets, const Write& write) {
+  return Follower(options, targets, write).run();
+}
+
+}  // namespace peeper::cli

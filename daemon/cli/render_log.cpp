@@ -1,0 +1,75 @@
+#include "daemon/cli/render_log.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include "common/utf8.hpp"
+
+namespace peeper::cli {
+namespace {
+
+using resp::Reply;
+
+std::string text_of(const Reply& map, std::string_view key) {
+  const Reply* value = map.field(key);
+  return value == nullptr ? std::string() : value->text;
+}
+
+std::int64_t number_of(const Reply& map, std::string_view key) {
+  const Reply* value = map.field(key);
+  return value == nullptr ? 0 : value->integer;
+}
+
+// "2031-05-06T07:08:09.123Z" as the local time of day; anything else as it is.
+std::string time_of_day(const std::string& time) {
+  std::tm parts{};
+  int milliseconds = 0;
+  if (std::sscanf(time.c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec,
+                  &milliseconds) != 7)
+    return escape_control(time);
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  const std::time_t seconds = ::timegm(&parts);
+  ::localtime_r(&seconds, &parts);
+  char text[64];
+  std::snprintf(text, sizeof text, "%02d:%02d:%02d.%03d", parts.tm_hour, parts.tm_min,
+                parts.tm_sec, milliseconds);
+  return text;
+}
+
+}  // namespace
+
+std::string render_log_line(const Reply& line, Target target) {
+  const std::string time = time_of_day(text_of(line, "time"));
+  const std::string server = escape_control(text_of(line, "server"));
+  std::string out;
+  if (const std::int64_t dropped = number_of(line, "dropped"); dropped != 0)
+    out += time + " " + server + ": " + std::to_string(dropped) +
+           (dropped == 1 ? " line dropped\n" : " lines dropped\n");
+  const std::int64_t incarnation = number_of(line, "incarnation");
+  const std::string text = text_of(line, "line");
+  out += time + " " + server + "#" +
+         (incarnation == 0 ? "standby" : std::to_string(incarnation)) + " " +
+         escape_control(text_of(line, "stream")) + "| ";
+  out += target == Target::kTerminal ? escape_control(text, LineEnds::kEscape) : text;
+  return out + "\n";
+}
+
+bool SeenLines::add(const Reply& line) {
+  const std::string time = text_of(line, "time");
+  const std::int64_t number = number_of(line, "number");
+  const auto [at, is_first] = last_.try_emplace(text_of(line, "server"));
+  Last& last = at->second;
+  // Numbers begin anew with another peeperd, and the clock may be set: both have to be older.
+  const bool was_seen = is_first ? !began_at_.empty() && time <= began_at_
+                                 : number <= last.number && time <= last.time;
+  if (was_seen && is_first) last_.erase(at);
+  if (was_seen) return false;
+  last = {time, number};
+  latest_ = std::max(latest_, time);
+  return true;
+}
+
+}  // namespace peeper::cli

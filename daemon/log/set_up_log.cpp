@@ -1,0 +1,99 @@
+#include "daemon/log/set_up_log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/syslog_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "daemon/log/log_format.hpp"
+#include "daemon/log/stderr_sink.hpp"
+#include "daemon/log_level.hpp"
+
+namespace peeper::daemon {
+namespace {
+
+using config::LogFormat;
+
+std::unique_ptr<spdlog::formatter> format_for(LogFormat format, LogTime time) {
+  return format == LogFormat::kJson ? json_log_format() : text_log_format(time);
+}
+
+spdlog::sink_ptr stderr_sink(LogFormat format) {
+  const bool is_journal = leads_to_journal(STDERR_FILENO, std::getenv("JOURNAL_STREAM"));
+  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
+  auto sink = std::make_shared<StderrSink>(
+      STDERR_FILENO, is_terminal ? StderrSink::Colours::kOfLevels : StderrSink::Colours::kNone);
+  sink->set_formatter(is_journal ? with_priority(format_for(format, LogTime::kOmitted))
+                                 : format_for(format, LogTime::kShown));
+  return sink;
+}
+
+spdlog::sink_ptr syslog_sink(LogFormat format) {
+  auto sink = std::make_shared<spdlog::sinks::syslog_sink_st>("peeperd", LOG_PID, LOG_DAEMON, true);
+  sink->set_formatter(format_for(format, LogTime::kOmitted));
+  return sink;
+}
+
+spdlog::sink_ptr file_sink(const config::DaemonSection& daemon) {
+  const std::string file = daemon.log_to.file.string();
+  spdlog::sink_ptr sink;
+  if (daemon.log_files == 0)
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
+  else
+    sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(file, daemon.log_max_bytes,
+                                                                  daemon.log_files);
+  sink->set_formatter(format_for(daemon.log_format, LogTime::kShown));
+  return sink;
+}
+
+spdlog::sink_ptr sink_for(const config::DaemonSection& daemon) {
+  switch (daemon.log_to.kind) {
+    case config::LogTo::Kind::kStderr: break;
+    case config::LogTo::Kind::kSyslog: return syslog_sink(daemon.log_format);
+    case config::LogTo::Kind::kFile: return file_sink(daemon);
+  }
+  return stderr_sink(daemon.log_format);
+}
+
+void tell_once(bool& is_told, const std::string& what) {
+  if (std::exchange(is_told, true)) return;
+  const std::string text = "peeperd: its log can't be written: " + what +
+                           "; lines are lost until it can\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
+bool leads_to_journal(int fd, const char* journal_stream) {
+  struct stat facts {};
+  if (journal_stream == nullptr || ::fstat(fd, &facts) != 0) return false;
+  return std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino) == journal_stream;
+}
+
+Result<void> set_up_log(const config::DaemonSection& daemon) {
+  try {
+    // Before the new sink is made: there is one syslog, which the old one would close.
+    if (daemon.log_to.kind == config::LogTo::Kind::kSyslog)
+      spdlog::set_default_logger(std::make_shared<spdlog::logger>("peeperd"));
+    auto logger = std::make_shared<spdlog::logger>("peeperd", sink_for(daemon));
+    logger->set_error_handler([is_told = false](const std::string& what) mutable {
+      tell_once(is_told, what);
+    });
+    logger->flush_on(spdlog::level::trace);
+    logger->set_level(level_of(daemon.log_level));
+    spdlog::set_default_logger(std::move(logger));
+  } catch (const spdlog::spdlog_ex& error) {
+    return Failure{"log_to: " + std::string(error.what()) +
+                       "; make its directory, let peeperd's user write there, or name another file",
+                   0};
+  }
+  return {};
+}
+
+}  // namespace peeper::daemon
