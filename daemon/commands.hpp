@@ -106,6 +106,7 @@ class Commands {
   Outcome sys_trace(Session& session, Arguments arguments);
   Outcome sys_statistics(Session& session, Arguments arguments);
   Outcome sys_log(Session& session, Arguments arguments);
+  Outcome sys_segments(Session& session, Arguments arguments);
   Outcome sys_crashes(Session& session, Arguments arguments);
   Outcome sys_dead_letters(Session& session, Arguments arguments);
   Outcome retry_letter(Session& session, Server& server, std::string_view word);

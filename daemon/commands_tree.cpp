@@ -108,6 +108,7 @@ Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
 Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   const std::string_view verb = arguments[1];
   if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
+  if (same_word(verb, "SEGMENTS")) return sys_segments(session, arguments);
   if (arguments.size() < 3) {
     session.reply(error_value("ERR wrong number of arguments for 'sys' command"));
     return Outcome::kDone;
@@ -129,7 +130,8 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
                       "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
                       "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
                       "SYS CRASHES [server [SHOW number]] | "
-                      "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL]"));
+                      "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL] | "
+                      "SYS SEGMENTS [PRUNE]"));
   return Outcome::kDone;
 }
 
