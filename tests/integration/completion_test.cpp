@@ -71,6 +71,13 @@ Completed complete(Words command, const Words& line, const std::string& socket) 
   return completed;
 }
 
+std::string sorted(Words words) {
+  std::ranges::sort(words);
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
 bool has(const Words& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
@@ -84,14 +91,11 @@ void check_lines(const Words& shell, const Instance& peeperd) {
   const auto completed = [&](const Words& line, const std::string& socket) {
     return complete(shell, line, socket).words;
   };
-  const auto check = [&](const Words& line, Words expected) {
+  const auto check = [&](const Words& line, const Words& expected) {
     std::string shown;
     for (const std::string& word : line) shown += " '" + word + "'";
     CAPTURE(shown);
-    Words words = completed(line, peeperd.socket());
-    std::ranges::sort(words);
-    std::ranges::sort(expected);
-    CHECK(words == expected);
+    CHECK(sorted(completed(line, peeperd.socket())) == sorted(expected));
   };
   const Words commands = completed({""}, "");
   CHECK(commands.size() > 20);
