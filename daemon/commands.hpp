@@ -102,6 +102,7 @@ class Commands {
   Outcome sys_log(Session& session, Arguments arguments);
   Outcome sys_metrics(Session& session);
   Outcome sys_output(Session& session, Arguments arguments);
+  Outcome sys_segments(Session& session, Arguments arguments);
   Outcome sys_crashes(Session& session, Arguments arguments);
   Outcome sys_dead_letters(Session& session, Arguments arguments);
   Outcome retry_letter(Session& session, Server& server, std::string_view word);

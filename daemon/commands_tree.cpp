@@ -113,6 +113,7 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   const std::string_view verb = arguments[1];
   if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
   if (same_word(verb, "METRICS") && arguments.size() == 2) return sys_metrics(session);
+  if (same_word(verb, "SEGMENTS")) return sys_segments(session, arguments);
   if (arguments.size() < 3) {
     session.reply(error_value("ERR wrong number of arguments for 'sys' command"));
     return Outcome::kDone;
@@ -137,7 +138,8 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
                       "SYS METRICS | "
                       "SYS OUTPUT server|* [lines] | "
                       "SYS CRASHES [server [SHOW number]] | "
-                      "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL]"));
+                      "SYS DEADLETTERS LIST|SHOW|RETRY|DROP server [number|ALL] | "
+                      "SYS SEGMENTS [PRUNE]"));
   return Outcome::kDone;
 }
 

@@ -172,6 +172,15 @@ void SupervisionTree::reload(config::Config wanted, ReplyTarget caller) {
   carry_out();
 }
 
+bool SupervisionTree::is_configured(std::string_view server) const {
+  const auto names_it = [server](const config::Config& config) {
+    return std::ranges::find(config.servers, server, &config::ServerSection::name) !=
+           config.servers.end();
+  };
+  return servers_.find(server) != nullptr || names_it(config_) ||
+         (reload_ && names_it(reload_->wanted));
+}
+
 void SupervisionTree::proceed_reload() {
   if (!reload_ || reload_is_proceeding_) return;
   reload_is_proceeding_ = true;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -69,6 +70,8 @@ class SupervisionTree final : public Supervision {
   // In the order of starting. `group`: only its own; empty: all, each group before what is in it.
   [[nodiscard]] std::vector<Child> which_children(const std::string& group) const;
   [[nodiscard]] bool has_group(const std::string& name) const;
+  // Is there such a server, or will there be by a reload that is under way?
+  [[nodiscard]] bool is_configured(std::string_view server) const;
   struct Counts {
     std::size_t specs = 0;
     std::size_t active = 0;

@@ -92,7 +92,13 @@ Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wante
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     const auto claimed = segment.claim(Role::kKeeper);
-    if (claimed) break;
+    if (claimed && segment.has_its_name()) break;
+    if (claimed) {  // who held the claim has removed the name: remove_unheld()
+      auto again = open_object(id, IfMissing::kCreate);
+      if (!again) return again;
+      segment = *std::move(again);
+      continue;
+    }
     if (claimed.error().system_error != EAGAIN || std::chrono::steady_clock::now() > deadline)
       return claimed.error();
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
@@ -112,6 +118,11 @@ Result<Segment> Segment::open_or_create(const SegmentId& id, const Wanted& wante
   if (const auto attached = segment.attach(View::kWhole); !attached) return attached.error();
   if (auto failure = segment.mismatch(wanted)) return *std::move(failure);
   return segment;
+}
+
+bool Segment::has_its_name() const {
+  struct stat named {};
+  return ::stat(id_.path().c_str(), &named) == 0 && named.st_ino == inode_;
 }
 
 // Everything in place before the magic makes it a segment: who dies in between leaves something

@@ -2,7 +2,7 @@
 //
 // Owner: a process holds at most one Segment a server. Thread: any one. Blocks: only where said.
 // Errors are sentences with the remedy. Destruction unmaps; nothing here ever removes a segment but
-// remove_segment().
+// remove_segment(). census.hpp is for those who only look at what there is.
 #pragma once
 
 #include <boost/interprocess/mapped_region.hpp>
@@ -118,6 +118,8 @@ class Segment {
 
   enum class IfMissing { kCreate, kFail };
   static Result<Segment> open_object(const SegmentId& id, IfMissing if_missing);
+  // Is what its name leads to still this object?
+  [[nodiscard]] bool has_its_name() const;
   Result<void> initialise(const Wanted& wanted);
   Result<void> map(std::uint64_t bytes);
   Result<void> resize(std::uint64_t bytes) const;

@@ -14,6 +14,7 @@ namespace {
 
 namespace bip = boost::interprocess;
 
+// Of these two bytes census.cpp knows, too.
 struct flock byte_lock(Role role, short type) {
   struct flock lock {};
   lock.l_type = type;

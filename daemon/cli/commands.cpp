@@ -13,6 +13,7 @@
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/render_log.hpp"
 #include "daemon/cli/render_servers.hpp"
+#include "daemon/cli/render_segments.hpp"
 #include "daemon/cli/symbolize.hpp"
 #include "daemon/cli/top.hpp"
 #include "daemon/cli/watch.hpp"
@@ -25,6 +26,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kGrace{1000};
 // The old worker may have to start first, then end, then the new one starts.
 constexpr int kUpgradeSteps = 3;
+
+// Without peeperd, whose configuration says which are needed.
+constexpr std::string_view kNobodyKnowsSegments =
+    " Only a running peeperd knows which segments its servers need: start it, or look for "
+    "yourself: ls -l /dev/shm/peeper.*";
 
 // Of one crash, with its backtrace?
 bool is_show(const Options& options) {
@@ -52,6 +58,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kDeadLetters:
       if (options.words.at(0) == "list") return render_letters(reply, target);
       return render_fields(reply, target);
+    case Verb::kSegments: return render_segments(reply, target);
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
@@ -68,6 +75,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kBench:
     case Verb::kTop:
     case Verb::kWatch:
+    case Verb::kCompletion:
     case Verb::kPing: return render_value(reply, target);
     case Verb::kMetrics: return reply.text;
   }
@@ -138,6 +146,11 @@ Command bare_command(const Options& options) {
     case Verb::kReload: return question_of(options, {"SUPERVISOR", "RELOAD"}, Repeat::kSafe);
     case Verb::kTop: return question_of(options, {"SUPERVISOR", "WHICH_CHILDREN"}, Repeat::kSafe);
     case Verb::kMetrics: return question_of(options, {"SYS", "METRICS"}, Repeat::kSafe);
+    // The second answer would not say what the first one has removed.
+    case Verb::kSegments:
+      return question_of(options, {"SYS", "SEGMENTS"},
+                         options.prune ? Repeat::kNever : Repeat::kSafe);
+    case Verb::kCompletion:
     case Verb::kPing: break;
   }
   return question_of(options, {"PING"}, Repeat::kSafe);
@@ -171,12 +184,14 @@ Output output_for(const Options& options, const resp::Reply& reply, Targets targ
 Output output_for(const Options& options, const Failure& failure, FailedWhen when,
                   Targets targets) {
   const int exit_code = failure.system_error == ETIMEDOUT ? kTimedOut : kNoConnection;
+  std::string what = failure.what;
+  if (options.verb == Verb::kSegments && when == FailedWhen::kConnecting)
+    what += kNobodyKnowsSegments;
   if (options.json) {
-    return {render_json_error(failure_code(exit_code, when), failure.what) + "\n", "", exit_code};
+    return {render_json_error(failure_code(exit_code, when), what) + "\n", "", exit_code};
   }
   const bool escapes = targets.err == Target::kTerminal;
-  return {"", "peeper: " + (escapes ? escape_control(failure.what) : failure.what) + "\n",
-          exit_code};
+  return {"", "peeper: " + (escapes ? escape_control(what) : what) + "\n", exit_code};
 }
 
 Output run(const Options& options, Targets targets) {

@@ -25,6 +25,7 @@ struct Fields {
   std::string on_or_off;
   std::string action;
   std::string number;
+  std::string shell;
   std::vector<std::string> shown_only;  // ARG... in the usage line; split off before parsing
 };
 
@@ -36,6 +37,12 @@ void add_message_words(CLI::App* command, Fields& fields);
 // --timeout MS
 void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text);
 
+// All of it, in options.cpp.
+void describe(CLI::App& app, Fields& fields);
+// `peeper segments`, in options_segments.cpp.
+void add_segments(CLI::App& app, Fields& fields);
+// `peeper completion`, in completion.cpp.
+void add_completion(CLI::App& app, Fields& fields);
 // `peeper bench`, in options_bench.cpp.
 void add_bench(CLI::App& app, Fields& fields);
 

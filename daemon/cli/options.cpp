@@ -8,6 +8,7 @@
 
 #include "common/limits.hpp"
 #include "daemon/cli/commands.hpp"
+#include "daemon/cli/completion.hpp"
 #include "daemon/cli/option_parts.hpp"
 
 namespace peeper::cli {
@@ -251,6 +252,8 @@ void add_trials(CLI::App& app, Fields& fields) {
            "Example: peeper ping");
 }
 
+}  // namespace
+
 void describe(CLI::App& app, Fields& fields) {
   app.get_formatter()->column_width(kColumnWidth);
   app.footer(kFooter);
@@ -279,7 +282,11 @@ void describe(CLI::App& app, Fields& fields) {
   add_suspension(app, fields);
   add_trials(app, fields);
   add_bench(app, fields);
+  add_segments(app, fields);
+  add_completion(app, fields);
 }
+
+namespace {
 
 // Whether the option takes the next argument for its value.
 bool takes_next(const CLI::App& app, const std::string& argument) {
@@ -369,10 +376,14 @@ Options options_of(Fields&& fields) {
       options.words = {fields.action, fields.server};
       if (!fields.number.empty()) options.words.push_back(fields.number);
       break;
+    case Verb::kSegments:
+      if (options.prune) options.words = {"PRUNE"};
+      break;
     case Verb::kList:
     case Verb::kTop:
     case Verb::kMetrics:
     case Verb::kReload:
+    case Verb::kCompletion:
     case Verb::kPing: break;
   }
   return options;
@@ -405,6 +416,8 @@ std::variant<Options, Usage> parse_options(const std::vector<std::string>& argum
     if (app.exit(error, out, err) == 0) return Usage{kDone, out.str()};
     return Usage{kUsage, err.str()};
   }
+  if (fields.options.verb == Verb::kCompletion)
+    return Usage{kDone, completion_script(app, fields.shell)};
   Options options = options_of(std::move(fields));
   options.words.insert(options.words.end(), own_end, arguments.end());
   return options;

@@ -13,7 +13,7 @@ namespace peeper::cli {
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
   kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters,
-  kLog, kBench, kTop, kMetrics, kWatch
+  kLog, kBench, kTop, kMetrics, kWatch, kSegments, kCompletion, kShell
 };
 
 // How `peeper bench` asks.
@@ -46,12 +46,15 @@ struct Options {
   BenchOptions bench;
   std::chrono::milliseconds delay{1000};  // of top and watch, between two looks
   LogOptions log;
+  // Of `peeper segments`: those that no server needs are removed.
+  bool prune = false;
   // What follows the command: server, message, arguments; server, process, signal; server, path;
   // server, "show", number; what to do, server, number; server or "*", lines.
   std::vector<std::string> words;
 };
 
-// What to print in place of running a command: help and version (0), or what is wrong (2).
+// What to print in place of running a command: help, version and completion (0), or what is wrong
+// (2).
 struct Usage {
   int exit_code = 0;
   std::string text;

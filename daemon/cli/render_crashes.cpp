@@ -1,54 +1,19 @@
 #include "daemon/cli/render_crashes.hpp"
 
-#include <algorithm>
 #include <string_view>
 #include <vector>
 
 #include "common/utf8.hpp"
+#include "daemon/cli/table.hpp"
 
 namespace peeper::cli {
 namespace {
 
 using resp::Reply;
 
-// Whatever the server's messages hold, a line stays a line.
-std::string field_text(const Reply& map, std::string_view key) {
-  const Reply* value = map.field(key);
-  if (value == nullptr || value->type == Reply::Type::kNull) return "-";
-  if (value->type == Reply::Type::kInteger) return std::to_string(value->integer);
-  return escape_control(value->text);
-}
-
 bool has(const Reply& map, std::string_view key) {
   const Reply* value = map.field(key);
   return value != nullptr && value->type != Reply::Type::kNull;
-}
-
-bool is_array_of_maps(const Reply& reply) {
-  return reply.type == Reply::Type::kArray &&
-         std::ranges::all_of(reply.elements, [](const Reply& element) {
-           return element.type == Reply::Type::kMap;
-         });
-}
-
-using Row = std::vector<std::string>;
-
-// The last column is as wide as it is.
-std::string table_of(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string table;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) line += "  ";
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size(), ' ');
-    }
-    table += line + "\n";
-  }
-  return table;
 }
 
 std::string frame_text(const Reply& frame, std::size_t number) {
@@ -86,7 +51,7 @@ std::string backtrace_text(const Reply& crash) {
 std::string render_crashes(const Reply& crashes, Target target) {
   if (!is_array_of_maps(crashes)) return render_value(crashes, target);
   if (crashes.elements.empty()) return "none\n";
-  std::vector<Row> rows{{"SERVER", "N", "TIME", "PLACE", "CAUSE"}};
+  std::vector<TableRow> rows{{"SERVER", "N", "TIME", "PLACE", "CAUSE"}};
   for (const Reply& crash : crashes.elements) {
     std::string cause = field_text(crash, "text");
     if (has(crash, "in")) cause += " in '" + field_text(crash, "in") + "'";
@@ -99,7 +64,7 @@ std::string render_crashes(const Reply& crashes, Target target) {
 std::string render_letters(const Reply& letters, Target target) {
   if (!is_array_of_maps(letters)) return render_value(letters, target);
   if (letters.elements.empty()) return "none\n";
-  std::vector<Row> rows{{"N", "TIME", "TYPE", "BYTES", "MESSAGE", "SENDER", "CAUSE"}};
+  std::vector<TableRow> rows{{"N", "TIME", "TYPE", "BYTES", "MESSAGE", "SENDER", "CAUSE"}};
   for (const Reply& letter : letters.elements)
     rows.push_back({field_text(letter, "number"), field_text(letter, "time"),
                     field_text(letter, "type"), field_text(letter, "bytes"),
