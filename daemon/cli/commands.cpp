@@ -14,6 +14,7 @@
 #include "daemon/cli/render_log.hpp"
 #include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/render_segments.hpp"
+#include "daemon/cli/shell.hpp"
 #include "daemon/cli/symbolize.hpp"
 #include "daemon/cli/top.hpp"
 #include "daemon/cli/watch.hpp"
@@ -74,6 +75,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kReload:
     case Verb::kBench:
     case Verb::kTop:
+    case Verb::kShell:
     case Verb::kWatch:
     case Verb::kCompletion:
     case Verb::kPing: return render_value(reply, target);
@@ -151,6 +153,7 @@ Command bare_command(const Options& options) {
       return question_of(options, {"SYS", "SEGMENTS"},
                          options.prune ? Repeat::kNever : Repeat::kSafe);
     case Verb::kCompletion:
+    case Verb::kShell:
     case Verb::kPing: break;
   }
   return question_of(options, {"PING"}, Repeat::kSafe);
@@ -197,6 +200,7 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
 Output run(const Options& options, Targets targets) {
   if (options.verb == Verb::kBench) return run_bench(options, targets);
   if (options.verb == Verb::kTop) return run_top(options, targets);
+  if (options.verb == Verb::kShell) return run_shell(options, targets);
   if (options.verb == Verb::kWatch) return run_watch(options, targets);
   Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);

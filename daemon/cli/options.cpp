@@ -248,6 +248,11 @@ void add_trials(CLI::App& app, Fields& fields) {
       ->type_name("");
   kill->add_option("SIGNAL", fields.signal, "by name, such as SIGSEGV (if not given, SIGKILL)")
       ->type_name("");
+  add_verb(app, fields, Verb::kShell, "shell", "Give commands one after another at a prompt",
+           "With history and completion; from a pipe, one command a line. 'help', 'help COMMAND',\n"
+           "'exit'. The options before \"shell\" hold for each command.\n"
+           "Example: peeper shell\n"
+           "         printf 'ls\\nstatus counter\\n' | peeper shell");
   add_verb(app, fields, Verb::kPing, "ping", "Ask whether peeperd answers: PONG",
            "Example: peeper ping");
 }
@@ -384,6 +389,7 @@ Options options_of(Fields&& fields) {
     case Verb::kMetrics:
     case Verb::kReload:
     case Verb::kCompletion:
+    case Verb::kShell:
     case Verb::kPing: break;
   }
   return options;

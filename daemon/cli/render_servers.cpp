@@ -9,6 +9,7 @@
 
 #include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/table.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -106,13 +107,6 @@ std::string line_of(const Row& row, const Widths& widths, std::size_t gap) {
     line += kColumns[i].is_number ? padding + row[i] : row[i] + padding;
   }
   return line;
-}
-
-bool is_array_of_maps(const Reply& reply) {
-  return reply.type == Reply::Type::kArray &&
-         std::ranges::all_of(reply.elements, [](const Reply& child) {
-           return child.type == Reply::Type::kMap;
-         });
 }
 
 // Largest first, but for names.

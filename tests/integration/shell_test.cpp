@@ -1,0 +1,70 @@
+// `peeper shell`, at a terminal and with lines from a pipe.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fstream>
+
+#include "instance.hpp"
+#include "pty.hpp"
+
+using namespace peeper;
+using namespace peeper::test;
+
+TEST_CASE("shell completes commands and servers, keeps a history, and ends with its last exit code") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  const std::string history = (peeperd.directory() / "history").string();
+  Pty terminal{{program("peeper"), "--socket", peeperd.socket(), "shell"},
+               {24, 80},
+               {{"PEEPER_HISTORY", history}}};
+  const auto await = [&](std::string_view text) {
+    return terminal.await([&](const std::string& all) { return all.find(text) != all.npos; });
+  };
+  REQUIRE(await("peeper> "));
+  terminal.type("cal\tcou\tadd 41\r");
+  REQUIRE(await("\n41\r\n"));
+  terminal.type("call counter add 1\r");
+  REQUIRE(await("\n42\r\n"));
+  terminal.type("\033[A\r");  // the line before, once more
+  REQUIRE(await("\n43\r\n"));
+  terminal.type("call counter segv\r");
+  REQUIRE(await("(error) CRASHED counter"));
+  terminal.type("state 'counter\r");
+  REQUIRE(await("the quote ' is not closed"));
+  terminal.type("call counter nonsense\r");
+  REQUIRE(await("(error) BADARG"));
+  terminal.type("exit\r");
+  const auto status = terminal.wait();
+  REQUIRE(status.has_value());
+  CHECK(WIFEXITED(*status));
+  CHECK(WEXITSTATUS(*status) == 1);
+  struct stat facts {};
+  REQUIRE(::stat(history.c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0600);
+  std::ifstream file{history};
+  const std::string kept{std::istreambuf_iterator<char>{file}, {}};
+  CHECK(kept.find("call") != kept.npos);
+  peeperd.stop();
+}
+
+TEST_CASE("shell with lines from a pipe prints what they print, and no prompt") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  const auto shell = [&](const std::string& lines) {
+    return run({{program("peeper"), "--socket", peeperd.socket(), "--json", "shell"}, {}, "", ""},
+               lines);
+  };
+  Ran ran = shell("call counter inc\n# nothing\n\ncall counter \"inc\"\nls extra\ncall counter inc\n");
+  CHECK(ran.out == "1\n2\n3\n");
+  CHECK(ran.err.find("ls") != std::string::npos);
+  CHECK(ran.exit_code == 0);
+  ran = shell("call counter inc\nexit\ncall counter inc\n");
+  CHECK(ran.out == "4\n");
+  ran = shell("call nobody inc\n");
+  CHECK(ran.exit_code == 1);
+  ran = shell("help call\nshell\n");
+  CHECK(ran.out.find("Usage") != std::string::npos);
+  CHECK(ran.exit_code == 2);
+  peeperd.stop();
+}

@@ -1,0 +1,70 @@
+// Lines of `peeper shell`: words, quotes, completions.
+#include <doctest/doctest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "daemon/cli/shell_words.hpp"
+
+using namespace peeper;
+using namespace peeper::cli;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words words(std::string_view line) {
+  auto split = split_words(line);
+  REQUIRE(split.has_value());
+  return *std::move(split);
+}
+
+const Vocabulary kKnown{{"call", "cast", "crashes", "help", "kill", "ls", "start"},
+                        {"counter", "count er", "kv"},
+                        {"bank"}};
+
+}  // namespace
+
+TEST_CASE("shell: words, quotes, escapes and comments") {
+  CHECK(words("") == Words{});
+  CHECK(words("  call  counter\tinc ") == Words{"call", "counter", "inc"});
+  CHECK(words("call kv SET 'a b' \"c \\\" d\" e\\ f") ==
+        Words{"call", "kv", "SET", "a b", "c \" d", "e f"});
+  CHECK(words("a''b \"\" ''") == Words{"ab", "", ""});
+  CHECK(words("'\\n' \"\\n\" \\n") == Words{"\\n", "\\n", "n"});
+  CHECK(words("ls # all of them") == Words{"ls"});
+  CHECK(words("call a b#c '#d'") == Words{"call", "a", "b#c", "#d"});
+  CHECK(words("a\\") == Words{"a\\"});
+  CHECK_FALSE(split_words("call 'a").has_value());
+  CHECK(split_words("call \"a").error().what == "the quote \" is not closed");
+}
+
+TEST_CASE("shell: a quoted word is read back as it was") {
+  std::mt19937 random{3};
+  constexpr std::string_view kBytes = "ab \t'\"\\#$\n\xff";
+  for (int i = 0; i < 5'000; ++i) {
+    std::string word;
+    for (auto n = random() % 8; n > 0; --n) word += kBytes[random() % kBytes.size()];
+    CHECK(words("x " + quote_word(word) + " y") == Words{"x", word, "y"});
+  }
+}
+
+TEST_CASE("shell: completions of commands, servers, and what else may come") {
+  CHECK(completions("", kKnown) == Words{"call", "cast", "crashes", "help", "kill", "ls", "start"});
+  CHECK(completions("ca", kKnown) == Words{"call", "cast"});
+  CHECK(completions("call ", kKnown) == Words{"\"count er\"", "counter", "kv"});
+  CHECK(completions("call \"count ", kKnown) == Words{"\"count er\""});
+  CHECK(completions("call --timeout ", kKnown) == Words{"\"count er\"", "counter", "kv"});
+  CHECK(completions("call counter ", kKnown) == Words{});
+  CHECK(completions("start b", kKnown) == Words{"bank"});
+  CHECK(completions("kill kv k", kKnown) == Words{"keeper"});
+  CHECK(completions("deadletters r", kKnown) == Words{"retry"});
+  CHECK(completions("deadletters retry k", kKnown) == Words{"kv"});
+  CHECK(completions("crashes kv ", kKnown) == Words{"show"});
+  CHECK(completions("help l", kKnown) == Words{"ls"});
+  CHECK(completions("zzz ", kKnown) == Words{});
+  CHECK(begin_of_last_word("call cou") == 5);
+  CHECK(begin_of_last_word("call ") == 5);
+  CHECK(begin_of_last_word("call 'a b") == 5);
+}
