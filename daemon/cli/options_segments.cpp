@@ -7,8 +7,8 @@ void add_segments(CLI::App& app, Fields& fields) {
       add_verb(app, fields, Verb::kSegments, "segments",
                "List the servers' segments in /dev/shm, or remove stale ones",
                "Of this peeperd's instance and user. HELD: by a keeper or a worker that lives.\n"
-               "CONFIGURED: peeperd has a server of that name. STATE says what --prune does: only\n"
-               "\"stale\" is removed, and with it the state, its messages and its crashes.\n"
+               "CONFIGURED: peeperd has a server of that name. STATE: what it is. --prune\n"
+               "removes those that are stale, with state, messages and crashes, and no others.\n"
                "Example: peeper segments\n"
                "         peeper segments --prune");
   segments->add_flag("--prune", fields.options.prune,
