@@ -73,8 +73,14 @@ void add_inspection(CLI::App& app, Fields& fields) {
            "         peeper --json ls | jq -r '.[].server'");
   CLI::App* state = add_verb(app, fields, Verb::kState, "state",
                              "Print a server's state after its last committed message",
-                             "Example: peeper state counter");
+                             "Also of one that hangs, is suspended or is down. PATH leads to a\n"
+                             "part of it: names, indices from 0 and keys, with dots between them; what\n"
+                             "has a dot or a quote itself is quoted, as in hosts.\"a.b\".port\n"
+                             "Example: peeper state counter\n"
+                             "         peeper state bank accounts.42\n"
+                             "         peeper --json state shop items.3.name");
   add_word(state, "SERVER", fields.server, "the server's name");
+  state->add_option("PATH", fields.path, "only this part of it")->type_name("");
   CLI::App* status =
       add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
                "Example: peeper status counter");
@@ -296,6 +302,9 @@ Options options_of(Fields&& fields) {
     case Verb::kSend:
     case Verb::kBench: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
+      options.words = {fields.server};
+      if (!fields.path.empty()) options.words.push_back(fields.path);
+      break;
     case Verb::kSuspend:
     case Verb::kResume:
     case Verb::kStatus:

@@ -38,8 +38,8 @@ struct Options {
   // The message's token; empty: one is made.
   std::string token;
   BenchOptions bench;
-  // What follows the command: server, message, arguments; server, process, signal; server, path;
-  // server, "show", number; what to do, server, number.
+  // What follows the command: server, message, arguments; server, process, signal; server, path
+  // (of new code, or into a state); server, "show", number; what to do, server, number.
   std::vector<std::string> words;
 };
 
