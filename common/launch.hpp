@@ -1,9 +1,12 @@
 // What peeperd and the two programs it starts agree on, beside the segment.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
+#include "common/limits.hpp"
 #include "common/segment/client_layout.hpp"
 
 namespace peeper::launch {
@@ -13,7 +16,18 @@ inline constexpr int kBellFd = 3;     // worker: the daemon's eventfd
 inline constexpr int kControlFd = 3;  // keeper: a SOCK_SEQPACKET socket to the daemon
 inline constexpr int kLeashFd = 4;    // worker: a pipe's end, never read (daemon/leash.hpp)
 inline constexpr int kLeashHoldFd = 4;  // keeper: its other end, held as long as it lives
+inline constexpr int kAnswerFd = 3;   // inspector: a pipe to the daemon, for one RESP3 value
 inline constexpr int kLineFd = 5;     // worker, standby: a SOCK_SEQPACKET socket from the daemon
+
+// --- Daemon and inspector ------------------------------------------------------------------------
+// A path into a State, and what its inspector may answer, take for itself where limits.memory says
+// nothing (beside the heap that it maps), and need of time. Beyond: an error for who asked.
+inline constexpr std::size_t kPathBytes = 4 * limits::KiB;
+inline constexpr std::size_t kInspectedBytes = 16 * limits::MiB;
+inline constexpr std::size_t kInspectorBytes = 256 * limits::MiB;
+inline constexpr std::chrono::milliseconds kInspectionTime{3'000};
+// Its exit status, beside 0: the State changed all the while, there is no value.
+inline constexpr int kExitMoved = 75;
 
 // --- Daemon to worker, one struct a packet -------------------------------------------------------
 // A standby waits for kActivate: from there on it is the worker. The end of the stream instead: it

@@ -92,7 +92,7 @@ class Commands {
   void start_child(Session& session, std::string_view toml);
   void which_children(Session& session, const std::string& group);
   void count_children(Session& session, const std::string& group);
-  Outcome sys_get_state(Session& session, Arguments arguments, Instant start);
+  Outcome sys_get_state(Session& session, Arguments arguments);
   Outcome sys_get_status(Session& session, Arguments arguments);
   Outcome sys_kill(Session& session, Arguments arguments);
   Outcome sys_suspend(Session& session, Arguments arguments);

@@ -1,5 +1,5 @@
 // SUPERVISOR and SYS: the tree and its servers.
-#include "common/limits.hpp"
+#include "common/launch.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/config/load.hpp"
@@ -8,8 +8,6 @@
 #include "daemon/metrics/exposition.hpp"
 
 namespace peeper::daemon {
-
-using segment::MessageType;
 
 namespace {
 
@@ -109,7 +107,7 @@ Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
   return Outcome::kDone;
 }
 
-Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
+Outcome Commands::sys(Session& session, Arguments arguments, Instant) {
   const std::string_view verb = arguments[1];
   if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
   if (same_word(verb, "METRICS") && arguments.size() == 2) return sys_metrics(session);
@@ -119,8 +117,8 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
     return Outcome::kDone;
   }
   if (same_word(verb, "DEADLETTERS")) return sys_dead_letters(session, arguments);
-  if (same_word(verb, "GET_STATE") && arguments.size() == 3)
-    return sys_get_state(session, arguments, start);
+  if (same_word(verb, "GET_STATE") && arguments.size() <= 4)
+    return sys_get_state(session, arguments);
   if (same_word(verb, "GET_STATUS") && arguments.size() == 3)
     return sys_get_status(session, arguments);
   if (same_word(verb, "KILL") && arguments.size() <= 5) return sys_kill(session, arguments);
@@ -131,7 +129,7 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
   if (same_word(verb, "LOG")) return sys_log(session, arguments);
   if (same_word(verb, "OUTPUT")) return sys_output(session, arguments);
-  session.reply(usage("SYS GET_STATE server | SYS GET_STATUS server | SYS KILL server "
+  session.reply(usage("SYS GET_STATE server [path] | SYS GET_STATUS server | SYS KILL server "
                       "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
                       "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
                       "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
@@ -143,11 +141,17 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   return Outcome::kDone;
 }
 
-Outcome Commands::sys_get_state(Session& session, Arguments arguments, Instant start) {
-  // The name stands in for a message's, where one is shown.
-  static constexpr std::string_view kName[] = {"sys get_state"};
-  return run_call(session, arguments[2], {.type = MessageType::kGetState, .strings = kName},
-                  start, limits::kCallTimeout);
+Outcome Commands::sys_get_state(Session& session, Arguments arguments) {
+  const std::string_view path = arguments.size() == 4 ? arguments[3] : std::string_view{};
+  Server* server = servers_.find(arguments[2]);
+  if (server == nullptr)
+    session.reply(no_server(arguments[2]));
+  else if (path.size() > launch::kPathBytes || path.find('\0') != path.npos)
+    session.reply(error_value("BADARG a path has at most " + std::to_string(launch::kPathBytes) +
+                              " bytes, and none of them is zero"));
+  else
+    server->get_state(std::string(path), session.reserve_reply());
+  return Outcome::kDone;
 }
 
 Outcome Commands::sys_get_status(Session& session, Arguments arguments) {

@@ -56,6 +56,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       upgrade_timer_(loop),
       watchdog_timer_(loop),
       call_timer_(loop),
+      state_timer_(loop),
       exchange_(exchange),
       sockets_(sockets),
       lookout_(lookout),
@@ -66,6 +67,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       debug_(section_.name, section_.debug,
              [](std::string_view line) { spdlog::info("{}", line); }),
       traffic_(now_ns()),
+      inspector_(loop),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
   prepare_crash_exec();
@@ -107,6 +109,7 @@ void Server::retire() {
        {&keeper_timer_, &worker_timer_, &retry_timer_, &comeback_timer_, &upgrade_timer_,
         &watchdog_timer_, &call_timer_})
     timer->cancel();
+  fail_questions();
   leave();
   courier_.reset();
 }
@@ -235,6 +238,7 @@ void Server::announce_stopped() {
   disarm(watchdog_timer_);
   drain_to_the_end();
   fail_calls(down_text());
+  fail_questions();
   channels_.show(segment::ClientState::kDown);
   offer_room();
   settle_start();

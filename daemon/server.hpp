@@ -10,6 +10,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,7 @@
 #include "daemon/courier.hpp"
 #include "daemon/crash_exec.hpp"
 #include "daemon/debug.hpp"
+#include "daemon/inspector.hpp"
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/log/output_log.hpp"
@@ -36,6 +38,7 @@
 #include "daemon/rings.hpp"
 #include "daemon/sockets.hpp"
 #include "daemon/standbys.hpp"
+#include "daemon/state_question.hpp"
 #include "daemon/suspension.hpp"
 #include "daemon/upgrade.hpp"
 #include "daemon/watchdog.hpp"
@@ -127,6 +130,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   // Only while is_running(). The caller is answered once the worker handles nothing any more.
   void suspend(ReplyTarget caller);
   void resume();
+  // The committed state, or what `path` names of it; whatever the server does. Answered within
+  // limits::kCallTimeout, or TIMEOUT.
+  void get_state(std::string path, ReplyTarget asker);
   [[nodiscard]] bool is_running() const {
     return life_.goal == Goal::kRun && !life_.coming_back && rings_;
   }
@@ -210,6 +216,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     const auto& account = section_.process.account;
     return account ? std::optional<uid_t>{account->user} : std::nullopt;
   }
+  LaunchSpec behaviour_spec();
   LaunchSpec worker_spec();
   void launch_worker();
   void on_worker_ready();
@@ -235,6 +242,18 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void look_at_suspension();
   void answer_suspenders(const std::string& value);
   void forget_suspension();
+  [[nodiscard]] bool is_callback_slow() const;
+  void ask_worker(StateQuestion& question);
+  [[nodiscard]] std::optional<ReplyTarget> take_question(std::uint64_t request);
+  [[nodiscard]] bool needs_inspector(const StateQuestion& question) const;
+  void inspect_next();
+  void on_inspected(const Result<std::string>& answer);
+  void inspect_again();
+  void answer_inspected(const std::string& value);
+  void watch_questions();
+  void await_look();
+  void look_at_questions();
+  void fail_questions();
   void watch_upgrade();
   void hand_over();
   void launch_upgraded();
@@ -305,6 +324,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   boost::asio::steady_timer upgrade_timer_;
   boost::asio::steady_timer watchdog_timer_;
   boost::asio::steady_timer call_timer_;
+  boost::asio::steady_timer state_timer_;
   Instant call_timer_at_ = Instant::max();
 
   Exchange& exchange_;
@@ -328,6 +348,18 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   Suspension suspension_;
   Debug debug_;
   std::optional<CrashExec> crash_exec_;
+
+  std::list<StateQuestion> questions_;
+  Inspector inspector_;
+  struct Moment {
+    std::uint64_t committed = 0;
+    std::uint64_t generation = 0;  // of the journal
+    bool operator==(const Moment&) const = default;
+  };
+  [[nodiscard]] Moment moment() const;
+  Moment at_inspection_;
+  std::uint64_t seen_committed_ = 0;  // at the last look
+  bool watches_questions_ = false;
 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;

@@ -46,7 +46,6 @@ Server::Sent Server::send(Message message, ReplyTarget target, Instant deadline)
   const bool wants_reply = target.sink != nullptr;
   message.request = wants_reply ? last_request_ + 1 : 0;
   if (wants_reply && life_.worker == WorkerStage::kReady) lookout_.expect(*this);
-  target.is_system = message.type == segment::MessageType::kGetState;
   if (wants_reply && section_.late_calls == config::LateCalls::kSkip)
     message.number = static_cast<std::uint64_t>(
         std::chrono::nanoseconds(deadline.time_since_epoch()).count());
@@ -200,6 +199,7 @@ void Server::on_damaged_outbox() {
 void Server::deliver(std::uint64_t request, std::string_view value) {
   note_reply();
   auto target = calls_.take(request);
+  if (!target) target = take_question(request);
   if (!target) return;  // timed out, or a reply to nothing we asked
   // Copied before it is checked: the worker may still write there.
   if (reply_copy_.capacity() > kKeptBytes) reply_copy_ = {};

@@ -32,16 +32,23 @@ bool is_held(int pid) {
 
 }  // namespace
 
-// What worker and standby have in common.
-LaunchSpec Server::worker_spec() {
+// What all processes have in common that run the behaviour's code.
+LaunchSpec Server::behaviour_spec() {
   LaunchSpec spec{programs_.worker.string(),
                   {"--instance=" + instance_, "--server=" + name(),
-                   "--library=" + library_.string(),
-                   "--retries=" + std::to_string(section_.most_retries()),
-                   "--dedupe-window=" + std::to_string(section_.dedupe_window)},
-                  {{bell_.get(), launch::kBellFd},
-                   {leash_.reading_end(), launch::kLeashFd}}};
+                   "--library=" + library_.string()},
+                  {{leash_.reading_end(), launch::kLeashFd}}};
   spec.leash_fd = launch::kLeashFd;
+  apply(section_.process, programs_.own_oom_score_adj, spec);
+  return spec;
+}
+
+// What worker and standby have in common.
+LaunchSpec Server::worker_spec() {
+  LaunchSpec spec = behaviour_spec();
+  spec.inherited.emplace_back(bell_.get(), launch::kBellFd);
+  spec.arguments.push_back("--retries=" + std::to_string(section_.most_retries()));
+  spec.arguments.push_back("--dedupe-window=" + std::to_string(section_.dedupe_window));
   if (section_.hibernate_after)
     spec.arguments.push_back("--hibernate-after=" +
                              std::to_string(section_.hibernate_after->count()));
@@ -53,7 +60,6 @@ LaunchSpec Server::worker_spec() {
   if (section_.state.named) spec.arguments.emplace_back("--named");
   for (const std::string& value : section_.state.values)
     spec.arguments.push_back("--argument=" + value);
-  apply(section_.process, programs_.own_oom_score_adj, spec);
   return spec;
 }
 

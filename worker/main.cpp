@@ -1,4 +1,5 @@
-// peeper-worker: runs one server's callbacks on its heap. Started by peeperd, never by hand.
+// peeper-worker: runs one server's callbacks on its heap; or, with --inspect, shows the State as of
+// the last commit and ends. Started by peeperd, never by hand.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "worker/runtime/backtrace.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
+#include "worker/runtime/inspector.hpp"
 #include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
 #include "worker/runtime/sandbox.hpp"
@@ -29,6 +31,8 @@ struct Options {
   segment::CoreDump core_dump = segment::CoreDump::kWithoutState;
   worker::Sandbox sandbox;
   bool standby = false;
+  bool inspects = false;
+  std::string path;  // of what it shows
 };
 
 Options parse_or_exit(int argc, char** argv) {
@@ -40,6 +44,9 @@ Options parse_or_exit(int argc, char** argv) {
   auto* incarnation = app.add_option("--incarnation", options.runtime.incarnation);
   app.add_flag("--standby", options.standby, "Wait until told to be the worker")
       ->excludes(incarnation);
+  app.add_flag("--inspect", options.inspects, "Show the State to the daemon, and end")
+      ->excludes(incarnation);
+  app.add_option("--path", options.path, "... this part of it");
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
   app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
   app.add_option("--busy-poll", options.runtime.busy_poll.ns,
@@ -101,11 +108,29 @@ bool may_start(segment::WorkerStatus& status, pid_t daemon) {
   return true;
 }
 
+// Whatever goes wrong is an answer: who asked must learn of it.
+int show_state(const Options& options) {
+  ::prctl(PR_SET_NAME, ("i:" + options.id.server).c_str());
+  const auto fail = [](const Failure& failure) {
+    worker::answer_failure(launch::kAnswerFd, failure.what);
+    return EXIT_SUCCESS;
+  };
+  const auto segment = segment::Segment::open(options.id, segment::View::kLook);
+  if (!segment) return fail(segment.error());
+  worker::limit_inspector(segment->heap().size());
+  const auto sandboxed = worker::enter_sandbox(options.sandbox, "/dev/null");
+  if (!sandboxed) return fail(sandboxed.error());
+  const auto behaviour = worker::load_behaviour(options.library);
+  if (!behaviour) return fail(behaviour.error());
+  return worker::inspect(*segment, **behaviour, options.path, launch::kAnswerFd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const pid_t daemon = ::getppid();
   Options options = parse_or_exit(argc, argv);
+  if (options.inspects) ::_exit(show_state(options));
   options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 

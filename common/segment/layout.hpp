@@ -140,10 +140,12 @@ struct Tries {
 static_assert(sizeof(Tries) == 16);
 
 struct alignas(64) JournalHead {
-  Atomic64 sequence;  // whose pre-images these are
-  Atomic64 count;     // complete entries
-  std::uint64_t reserved[6];
+  Atomic64 sequence;    // whose pre-images these are
+  Atomic64 count;       // complete entries
+  Atomic64 generation;  // grows before entries are forgotten: who looks beside the worker sees it
+  std::uint64_t reserved[5];
 };
+static_assert(sizeof(JournalHead) == 64);
 
 // Why a worker isn't (any more) a running one. Writer: the worker.
 enum class Phase : std::uint32_t { kNone = 0, kStarting = 1, kReady = 2, kStopped = 3 };

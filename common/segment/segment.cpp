@@ -45,14 +45,15 @@ std::string text_of(const char (&field)[N]) {
 
 }  // namespace
 
-Result<Segment> Segment::open_object(const SegmentId& id, IfMissing if_missing) {
+Result<Segment> Segment::open_object(const SegmentId& id, IfMissing if_missing,
+                                     bip::mode_t mode) {
   try {
     const std::string name = id.name();
     Segment segment{id, if_missing == IfMissing::kCreate
                             ? bip::shared_memory_object{bip::open_or_create, name.c_str(),
                                                         bip::read_write, bip::permissions{0600}}
-                            : bip::shared_memory_object{bip::open_only, name.c_str(),
-                                                        bip::read_write}};
+                            : bip::shared_memory_object{bip::open_only, name.c_str(), mode}};
+    segment.mode_ = mode;
     struct stat facts {};
     if (::fstat(segment.descriptor(), &facts) != 0)
       return system_failure("cannot look at " + id.path(), errno);
@@ -77,7 +78,8 @@ Result<Segment> Segment::open_object(const SegmentId& id, IfMissing if_missing) 
 }
 
 Result<Segment> Segment::open(const SegmentId& id, View view) {
-  auto opened = open_object(id, IfMissing::kFail);
+  auto opened = open_object(id, IfMissing::kFail,
+                            view == View::kLook ? bip::read_only : bip::read_write);
   if (!opened) return opened;
   if (const auto attached = opened->attach(view); !attached) return attached.error();
   return opened;
@@ -167,6 +169,7 @@ Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
   const Plan larger = lay_out({state_bytes, plan_.mailbox.bytes});
   const int fd = descriptor();
   const std::uint64_t reserved = control().worker.heap_reserved.load(std::memory_order_relaxed);
+  control().journal.generation.fetch_add(1, std::memory_order_seq_cst);
   control().journal.sequence.store(0, std::memory_order_seq_cst);
   // What was taken for the higher limit goes back, so that the same can be tried again.
   const auto give_up = [&](Failure failure) -> Result<void> {
@@ -191,8 +194,21 @@ Result<void> Segment::raise_limit(std::uint64_t state_bytes) {
 
 Result<void> Segment::map(std::uint64_t bytes) {
   try {
-    region_ = bip::mapped_region{object_, bip::read_write, 0, bytes};
+    region_ = bip::mapped_region{object_, mode_, 0, bytes};
     return {};
+  } catch (const bip::interprocess_exception& e) {
+    return system_failure("cannot map " + mib(bytes) + " of segment " + id_.path(),
+                          e.get_native_error());
+  }
+}
+
+Result<bip::mapped_region> Segment::map_heap_privately(std::uint64_t bytes) const {
+  try {
+    const auto offset = static_cast<bip::offset_t>(plan_.heap.offset);
+    bip::mapped_region region{object_, bip::copy_on_write, offset, bytes, nullptr, MAP_NORESERVE};
+    if (::madvise(region.get_address(), bytes, MADV_DONTDUMP) != 0)
+      return system_failure("cannot keep segment " + id_.path() + " out of core dumps", errno);
+    return region;
   } catch (const bip::interprocess_exception& e) {
     return system_failure("cannot map " + mib(bytes) + " of segment " + id_.path(),
                           e.get_native_error());
@@ -225,14 +241,14 @@ Result<void> Segment::attach(View view) {
   if (!sound || sound->total_bytes > file_bytes) return refuse("has a damaged header");
   const Plan& p = *sound;
 
-  if (const auto mapped = map(view == View::kWhole ? p.total_bytes : p.heap.offset); !mapped)
+  if (const auto mapped = map(view == View::kRings ? p.heap.offset : p.total_bytes); !mapped)
     return mapped;
   plan_ = p;
   mailbox_ = {at<std::byte>(p.mailbox.offset), p.mailbox.bytes};
   replies_ = {at<std::byte>(p.replies.offset), p.replies.bytes};
   outbox_ = {at<std::byte>(p.outbox.offset), p.outbox.bytes};
   letters_ = {at<std::byte>(p.letters.offset), p.letters.bytes};
-  if (view == View::kWhole) {
+  if (view != View::kRings) {
     heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), p.heap.bytes / kPageBytes};
     journal_pages_ = at<std::byte>(p.journal_pages.offset);

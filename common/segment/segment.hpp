@@ -36,6 +36,7 @@ enum class Role { kKeeper, kWorker };
 enum class View {
   kRings,  // up to the end of the dead letters: the daemon
   kWhole,  // keeper and worker
+  kLook,   // all of it, to be read only: a write is a fault. For who shows a State (picture.hpp)
 };
 
 // What core dumps of a process show of its segment, beside header, control and crash record.
@@ -91,6 +92,12 @@ class Segment {
   // effect if the limit is that high already.
   Result<void> raise_limit(std::uint64_t state_bytes);
 
+  // The heap's first `bytes`, in a mapping of this process's own: what it writes there nobody else
+  // sees, and takes memory; all other pages are the segment's, and change with it. Core dumps don't
+  // have it. Not after close_descriptor().
+  [[nodiscard]] Result<boost::interprocess::mapped_region> map_heap_privately(
+      std::uint64_t bytes) const;
+
   [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
   // The plan this mapping was made by: a copy that was checked.
   [[nodiscard]] const Plan& plan() const { return plan_; }
@@ -117,7 +124,9 @@ class Segment {
       : id_(std::move(id)), object_(std::move(object)) {}
 
   enum class IfMissing { kCreate, kFail };
-  static Result<Segment> open_object(const SegmentId& id, IfMissing if_missing);
+  static Result<Segment> open_object(
+      const SegmentId& id, IfMissing if_missing,
+      boost::interprocess::mode_t mode = boost::interprocess::read_write);
   // Is what its name leads to still this object?
   [[nodiscard]] bool has_its_name() const;
   Result<void> initialise(const Wanted& wanted);
@@ -136,6 +145,7 @@ class Segment {
 
   SegmentId id_;
   std::uint64_t inode_ = 0;
+  boost::interprocess::mode_t mode_ = boost::interprocess::read_write;
   std::optional<CoreDump> kept_private_;  // none: not at all
   Plan plan_{};
   boost::interprocess::mapped_region claim_;  // outlives the mapping below

@@ -86,8 +86,14 @@ void add_inspection(CLI::App& app, Fields& fields) {
            "Example: peeper metrics | grep peeper_calls_total");
   CLI::App* state = add_verb(app, fields, Verb::kState, "state",
                              "Print a server's state after its last committed message",
-                             "Example: peeper state counter");
+                             "Also of one that hangs, is suspended or is down. PATH leads to a\n"
+                             "part of it: names, indices from 0 and keys, with dots between them; what\n"
+                             "has a dot or a quote itself is quoted, as in hosts.\"a.b\".port\n"
+                             "Example: peeper state counter\n"
+                             "         peeper state bank accounts.42\n"
+                             "         peeper --json state shop items.3.name");
   add_word(state, "SERVER", fields.server, "the server's name");
+  state->add_option("PATH", fields.path, "only this part of it")->type_name("");
   CLI::App* watch =
       add_verb(app, fields, Verb::kWatch, "watch", "Print a server's state, then what changes of it",
                "Looks every so often: what changed and changed back in between isn't seen, and how\n"
@@ -350,6 +356,9 @@ Options options_of(Fields&& fields) {
     case Verb::kSend:
     case Verb::kBench: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
+      options.words = {fields.server};
+      if (!fields.path.empty()) options.words.push_back(fields.path);
+      break;
     case Verb::kWatch:
     case Verb::kSuspend:
     case Verb::kResume:

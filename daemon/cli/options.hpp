@@ -48,8 +48,9 @@ struct Options {
   LogOptions log;
   // Of `peeper segments`: those that no server needs are removed.
   bool prune = false;
-  // What follows the command: server, message, arguments; server, process, signal; server, path;
-  // server, "show", number; what to do, server, number; server or "*", lines.
+  // What follows the command: server, message, arguments; server, process, signal; server, path
+  // (of new code, or into a state); server, "show", number; what to do, server, number; server or
+  // "*", lines.
   std::vector<std::string> words;
 };
 

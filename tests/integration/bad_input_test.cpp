@@ -89,7 +89,11 @@ TEST_CASE("a command with missing or surplus arguments is told what is wrong") {
   CHECK(talk({"SUPERVISOR", "WHICH_CHILDREN", "counter"}) ==
         "-NOSERVER there is no group 'counter'");
   CHECK(talk({"SYS", "NONSENSE", "counter"}).starts_with("-BADARG usage: SYS GET_STATE server"));
-  CHECK(talk({"SYS", "GET_STATE", "counter", "more"}).starts_with("-BADARG usage: "));
+  CHECK(talk({"SYS", "GET_STATE", "counter", "count", "more"}).starts_with("-BADARG usage: "));
+  CHECK(talk({"SYS", "GET_STATE", "counter", std::string(5000, 'x')}) ==
+        "-BADARG a path has at most 4096 bytes, and none of them is zero");
+  CHECK(talk({"SYS", "GET_STATE", "counter", std::string_view("a\0b", 3)})
+            .starts_with("-BADARG a path has "));
   CHECK(talk({"SYS", "KILL", "counter", "SIGNONE"}).starts_with("-BADARG no signal 'SIGNONE'"));
   CHECK(talk({"SYS", "KILL", "counter", "0"}).starts_with("-BADARG no signal '0'"));
   CHECK(talk({"SYS", "KILL", "counter", "worker", "65"}).starts_with("-BADARG no signal '65'"));

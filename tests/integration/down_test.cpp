@@ -98,7 +98,7 @@ TEST_CASE("stop runs terminate's transaction, start goes on with the state, rest
   const std::string down =
       "DOWN counter: it was stopped; its state is kept; to start it: peeper start counter";
   CHECK(talk({"CALL", "counter", "inc"}) == "-" + down);
-  CHECK(talk({"SYS", "GET_STATE", "counter"}) == "-" + down);
+  CHECK(talk({"SYS", "GET_STATE", "counter"}) == "[count 1]");
   CHECK(talk({"CALL", "other", "inc"}) == "1");
   CHECK(peeperd.peeper({"start", "counter"}).out == "OK\n");
   CHECK(talk({"CALL", "counter", "inc"}) == "2");

@@ -74,6 +74,8 @@ TEST_SUITE("command line") {
     CHECK(wire({"send", "counter", "tick"}) == Words{"SEND", "counter", "tick"});
     CHECK(wire({"ls"}) == Words{"SUPERVISOR", "WHICH_CHILDREN"});
     CHECK(wire({"state", "counter"}) == Words{"SYS", "GET_STATE", "counter"});
+    CHECK(wire({"state", "bank", "accounts.42"}) ==
+          Words{"SYS", "GET_STATE", "bank", "accounts.42"});
     CHECK(wire({"status", "counter"}) == Words{"SYS", "GET_STATUS", "counter"});
     CHECK(wire({"kill", "counter"}) == Words{"SYS", "KILL", "counter"});
     CHECK(wire({"kill", "counter", "keeper", "SIGTERM"}) ==

@@ -58,9 +58,9 @@ class Driver {
     return table().reads_only(object_, &message.message);
   }
 
-  std::string shown() {
+  std::string shown(std::string_view path = {}) {
     clear();
-    table().format_state(object_, memory_, &sink_);
+    table().format_state(object_, memory_, {path.data(), path.size()}, &sink_);
     return reply;
   }
 

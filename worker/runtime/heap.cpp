@@ -31,14 +31,26 @@ static_assert(sizeof(BlockHead) == 16);
 
 }  // namespace
 
+std::optional<HeapRoot> read_root(std::span<const std::byte> heap) {
+  if (heap.size() < kManagerOffset) return std::nullopt;
+  HeapRoot root{};
+  std::memcpy(&root, heap.data(), sizeof root);
+  const auto has_room = [&root](std::uint64_t offset, std::uint64_t bytes) {
+    return offset >= kManagerOffset && offset < root.extent_bytes &&
+           bytes <= root.extent_bytes - offset;
+  };
+  const bool is_one = root.magic == kRootMagic && root.extent_bytes <= heap.size() &&
+                      root.extent_bytes % kPageBytes == 0 && root.used_end <= root.extent_bytes &&
+                      has_room(root.state_offset, root.fingerprint.size) &&
+                      has_room(root.durable_offset, sizeof(Durable));
+  if (!is_one) return std::nullopt;
+  return root;
+}
+
 bool Heap::is_formatted() const {
-  const HeapRoot& r = root();
   const std::uint64_t reserved =
       segment_.control().worker.heap_reserved.load(std::memory_order_relaxed);
-  return r.magic == kRootMagic && r.extent_bytes <= reserved && r.used_end <= r.extent_bytes &&
-         r.state_offset >= kManagerOffset && r.state_offset < r.extent_bytes &&
-         r.durable_offset >= kManagerOffset && r.durable_offset < r.extent_bytes &&
-         r.extent_bytes % kPageBytes == 0;
+  return reserved <= segment_.heap().size() && read_root(segment_.heap().first(reserved));
 }
 
 // The tree of the free blocks is Boost's to check. It trusts what it walks over, so the blocks come

@@ -14,6 +14,8 @@
 #include <boost/interprocess/sync/mutex_family.hpp>
 #include <cstdint>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "common/segment/segment.hpp"
@@ -48,6 +50,13 @@ struct HeapRoot {
 static_assert(sizeof(Fingerprint) == 512 && sizeof(HeapRoot) == 576);
 
 struct Durable;
+
+// Of the segment manager, from the heap's start.
+inline constexpr std::uint64_t kManagerOffset = 1024;
+
+// A copy of the root, if `heap` is one that Heap::format() made: all of it that has memory. None:
+// it isn't, or its root says what can't be.
+[[nodiscard]] std::optional<HeapRoot> read_root(std::span<const std::byte> heap);
 
 class Heap {
  public:
@@ -95,8 +104,6 @@ class Heap {
   }
   // For a block that found no room. Throws OutOfStateMemory.
   void grow(std::uint64_t bytes, std::uint64_t alignment);
-
-  static constexpr std::uint64_t kManagerOffset = 1024;
 
   segment::Segment& segment_;
   PageGuard& guard_;

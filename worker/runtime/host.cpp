@@ -1,12 +1,14 @@
 #include "worker/runtime/host.hpp"
 
 #include <boost/container/small_vector.hpp>
+#include <stdexcept>
 #include <utility>
 
 namespace peeper::worker {
 namespace {
 
 Services* services = nullptr;
+const Durable* looked_at = nullptr;
 Heap* heap = nullptr;
 PageGuard* guard = nullptr;
 
@@ -66,12 +68,26 @@ void publish(abi::Bytes channel, abi::Bytes value) {
 
 // --- Dictionary ----------------------------------------------------------------------------------
 
-bool dictionary_get(abi::Bytes key, abi::Bytes* value) {
-  const auto& dictionary = services->durable().dictionary;
+using Pairs = decltype(Durable::dictionary);
+
+bool get_in(const Pairs& dictionary, abi::Bytes key, abi::Bytes* value) {
   const auto found = dictionary.find(view(key));
   if (found == dictionary.end()) return false;
   *value = bytes(found->second);
   return true;
+}
+
+bool next_in(const Pairs& dictionary, abi::Bytes key, abi::Bytes* next, abi::Bytes* value) {
+  const auto found =
+      key.data == nullptr ? dictionary.begin() : dictionary.upper_bound(view(key));
+  if (found == dictionary.end()) return false;
+  *next = bytes(found->first);
+  *value = bytes(found->second);
+  return true;
+}
+
+bool dictionary_get(abi::Bytes key, abi::Bytes* value) {
+  return get_in(services->durable().dictionary, key, value);
 }
 
 void dictionary_put(abi::Bytes key, abi::Bytes value) {
@@ -93,16 +109,14 @@ bool dictionary_erase(abi::Bytes key) {
 }
 
 bool dictionary_next(abi::Bytes key, abi::Bytes* next, abi::Bytes* value) {
-  const auto& dictionary = services->durable().dictionary;
-  const auto found =
-      key.data == nullptr ? dictionary.begin() : dictionary.upper_bound(view(key));
-  if (found == dictionary.end()) return false;
-  *next = bytes(found->first);
-  *value = bytes(found->second);
-  return true;
+  return next_in(services->durable().dictionary, key, next, value);
 }
 
 std::size_t dictionary_size() { return services->durable().dictionary.size(); }
+
+// --- Who only looks ------------------------------------------------------------------------------
+
+[[noreturn]] void refuse() { throw std::logic_error(no_effects_text("format_status")); }
 
 }  // namespace
 
@@ -133,5 +147,42 @@ const abi::Host& make_host(Services& the_services, Heap& the_heap, PageGuard& th
           .incarnation = facts.incarnation};
   return host;
 }
+
+// What a const container may call does nothing.
+const abi::Host& make_looking_host(HostFacts facts) {
+  static abi::Host host{};
+  host = {.size = sizeof(abi::Host),
+          .sdk_version = abi::kSdkVersion,
+          .allocate = [](std::size_t, std::size_t) -> void* { refuse(); },
+          .deallocate = [](void*) noexcept {},
+          .touch = [](const void*, std::size_t) {},
+          .heap_is_sane = [] { return true; },
+          .reply = [](const abi::From*, abi::Bytes) -> bool { refuse(); },
+          .send_after = [](std::uint64_t, abi::Bytes, const abi::Bytes*,
+                           std::size_t) -> std::uint64_t { refuse(); },
+          .cancel = [](std::uint64_t) -> std::int64_t { refuse(); },
+          .post = [](abi::Post, abi::Bytes, abi::Bytes, const abi::Bytes*,
+                     std::size_t) { refuse(); },
+          .call = [](std::uint64_t, abi::Bytes, abi::Bytes, const abi::Bytes*,
+                     std::size_t) -> std::uint64_t { refuse(); },
+          .publish = [](abi::Bytes, abi::Bytes) { refuse(); },
+          .dictionary_get =
+              [](abi::Bytes key, abi::Bytes* value) {
+                return looked_at != nullptr && get_in(looked_at->dictionary, key, value);
+              },
+          .dictionary_put = [](abi::Bytes, abi::Bytes) { refuse(); },
+          .dictionary_erase = [](abi::Bytes) -> bool { refuse(); },
+          .dictionary_next =
+              [](abi::Bytes key, abi::Bytes* next, abi::Bytes* value) {
+                return looked_at != nullptr && next_in(looked_at->dictionary, key, next, value);
+              },
+          .dictionary_size =
+              [] { return looked_at != nullptr ? looked_at->dictionary.size() : std::size_t{0}; },
+          .server = bytes(facts.server),
+          .incarnation = facts.incarnation};
+  return host;
+}
+
+void show_dictionary(const Durable* durable) { looked_at = durable; }
 
 }  // namespace peeper::worker

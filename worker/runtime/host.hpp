@@ -15,4 +15,10 @@ struct HostFacts {
 [[nodiscard]] const abi::Host& make_host(Services& services, Heap& heap, PageGuard& guard,
                                          HostFacts facts);
 
+// The same for a process that only looks at a State: it may read
+// the dictionary, which is empty before show_dictionary(), and has no effects, as a format_status.
+// heap_is_sane() doesn't look, and says yes.
+[[nodiscard]] const abi::Host& make_looking_host(HostFacts facts);
+void show_dictionary(const Durable* durable);  // nullptr: an empty one
+
 }  // namespace peeper::worker

@@ -103,12 +103,13 @@ std::optional<std::string_view> Runtime::read_message(const segment::MessageHead
 }
 
 // sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws
-// is an answer.
+// is an answer. The message's one argument, if it has any, is a path.
 void Runtime::handle_get_state() {
   const abi::Sink sink = fresh_sink();
   try {
     const Services::NoEffects look{services_, "format_status"};
-    behaviour_.format_state(object_, heap_.state(), &sink);
+    const abi::Bytes path = strings_.size() > 1 ? strings_[1] : abi::Bytes{nullptr, 0};
+    behaviour_.format_state(object_, heap_.state(), path, &sink);
   } catch (...) {
     outcome_.value.clear();
     resp::append_error(outcome_.value, "ERR format_status threw " + exception_text());

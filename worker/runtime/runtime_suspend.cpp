@@ -36,6 +36,8 @@ void Runtime::answer_system_messages(std::uint64_t tail) {
     PEEPER_CHECK(found.status == found.kRecord, "the mailbox was overwritten");
     system_answered_ = found.position + found.head.bytes;
     if (found.head.type != MessageType::kGetState) continue;
+    const bool readable = read_message(found.head, found.body).has_value();
+    PEEPER_CHECK(readable, "a message in the mailbox was overwritten");
     begin(Channel::kSystem, 0, PageGuard::Access::kReadsOnly);
     running_.from = {found.head.request, found.head.stream, found.head.epoch, 0};
     running_.name = "sys get_state";

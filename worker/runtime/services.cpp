@@ -34,6 +34,12 @@ Timer make_timer(Timer::Kind kind, Services::Strings strings) {
 
 }  // namespace
 
+std::string no_effects_text(const char* callback) {
+  return std::string(callback) +
+         " may have no effects: it can't reply, send, publish, set or cancel timers, or write the "
+         "dictionary";
+}
+
 void Services::open(PageGuard::Access access) {
   open_for_ = access;
   watched_.reset();
@@ -45,9 +51,7 @@ void Services::require_effects() const {
   if (!open_for_)
     throw std::logic_error("only a callback may do this, on its own thread, while it runs");
   if (no_effects_in_ != nullptr)
-    throw std::logic_error(std::string(no_effects_in_) +
-                           " may have no effects: it can't reply, send, publish, set or cancel "
-                           "timers, or write the dictionary");
+    throw std::logic_error(no_effects_text(no_effects_in_));
 }
 
 Durable& Services::change() {

@@ -26,6 +26,9 @@
 
 namespace peeper::worker {
 
+// What is thrown where `callback` has effects though it may have none.
+[[nodiscard]] std::string no_effects_text(const char* callback);
+
 class Services {
  public:
   // `bell`: the daemon's eventfd. `dedupe_window`: tokens that are remembered.

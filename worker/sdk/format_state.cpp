@@ -1,4 +1,4 @@
-#include "peeper/format_state.hpp"
+#include "peeper/detail/state_encoder.hpp"
 
 #include <algorithm>
 #include <string>

@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 5;
+inline constexpr std::uint32_t kSdkVersion = 6;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -155,6 +155,8 @@ struct CodeChange {
 inline constexpr std::uint64_t kCallReadsOnly = 1;
 inline constexpr std::uint64_t kCastReadsOnly = 2;
 inline constexpr std::uint64_t kInfoReadsOnly = 4;
+// It has a format_status: only then format_state needs the behaviour object.
+inline constexpr std::uint64_t kFormatsStatus = 8;
 
 struct Behaviour {
   std::uint64_t magic;        // kMagic
@@ -194,9 +196,10 @@ struct Behaviour {
   const CodeChange* code_changes;
   std::size_t code_change_count;
 
-  // Writes the state, or what format_status makes of it, as one RESP3 value: what SYS GET_STATE
-  // shows. Has no effects.
-  void (*format_state)(void* behaviour, const void* state, const Sink* sink);
+  // Writes what `path` names (empty: all) of the state, or of what format_status makes of it, as
+  // one RESP3 value: what SYS GET_STATE shows. Has no effects. Also in a process that is no worker,
+  // on a private copy of the heap; there `behaviour` may be null without kFormatsStatus.
+  void (*format_state)(void* behaviour, const void* state, Bytes path, const Sink* sink);
 };
 
 }  // namespace peeper::abi

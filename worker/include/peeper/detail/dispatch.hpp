@@ -103,13 +103,15 @@ struct Functions {
   }
 
   // What format_status gives is bounded as the State itself would be.
-  static void format([[maybe_unused]] void* behaviour, const void* memory, const abi::Sink* sink) {
+  static void format([[maybe_unused]] void* behaviour, const void* memory, abi::Bytes path,
+                     const abi::Sink* sink) {
     const State& shown = *static_cast<const State*>(memory);
     if constexpr (TakesFormat<B, const State&>) {
       Context context;
-      format_state(call_back<FormatStatus>(server(behaviour), context, shown), *sink);
+      format_state(call_back<FormatStatus>(server(behaviour), context, shown), view(path),
+                   *sink);
     } else {
-      format_state(shown, *sink);
+      format_state(shown, view(path), *sink);
     }
   }
 };
@@ -155,6 +157,7 @@ abi::Behaviour make_table() {
       .code_change_count = change_count,
       .format_state = &F::format,
   };
+  if constexpr (TakesFormat<B, const State&>) table.flags |= abi::kFormatsStatus;
   if constexpr (TakesStart<B, State&>) table.start = &F::start;
   if constexpr (TellsReadsOnly<B>) table.reads_only = &F::reads_only;
   if constexpr (TakesContinue<B, State&>) table.handle_continue = &F::handle_continue;
