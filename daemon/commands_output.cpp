@@ -1,5 +1,5 @@
 // SYS OUTPUT: the last lines that workers wrote. Who wants those that come subscribes
-// (common/output_channel.hpp).
+// (common/server_channels.hpp).
 #include "common/limits.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"

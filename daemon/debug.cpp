@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "common/clock.hpp"
 #include "common/segment/death.hpp"
 
 namespace peeper::daemon {
@@ -71,8 +72,8 @@ std::string time_text(Debug::Time time) {
   return std::string(text, bytes) + fraction;
 }
 
-Debug::Debug(std::string server, std::span<const config::DebugOption> options, Print print)
-    : server_(std::move(server)), print_(std::move(print)) {
+Debug::Debug(std::string server, std::span<const config::DebugOption> options, Print print, Tell tell)
+    : server_(std::move(server)), print_(std::move(print)), tell_(std::move(tell)) {
   for (const config::DebugOption option : options) switch (option) {
       case config::DebugOption::kTrace: set_trace(Switch::kOn); break;
       case config::DebugOption::kLog: set_log(kDebugLogEvents); break;
@@ -80,7 +81,22 @@ Debug::Debug(std::string server, std::span<const config::DebugOption> options, P
     }
 }
 
-void Debug::update_on() { on_ = wants_lines() || statistics_.has_value(); }
+void Debug::update_on() { on_ = wants_lines() || statistics_.has_value() || followed_; }
+
+void Debug::set_followed(Switch to) {
+  followed_ = to == Switch::kOn;
+  if (!followed_) sample_ = {};
+  update_on();
+}
+
+void Debug::tell(TraceEvent event, Time now) {
+  if (!followed_ || !sample_.admits(now_ns())) return;
+  const std::string time = time_text(now);
+  event.time = time;
+  event.server = server_;
+  event.dropped = sample_.take_dropped();
+  tell_(trace_value(event));
+}
 
 void Debug::set_trace(Switch to) {
   trace_ = to == Switch::kOn;
@@ -114,6 +130,7 @@ void Debug::message_in(segment::MessageType type, std::span<const std::string_vi
   const std::string_view kind = kind_of(type);
   if (kind.empty()) return;
   if (statistics_) ++statistics_->messages_in;
+  tell({.event = "got", .kind = kind, .who = who, .strings = strings}, now);
   if (!wants_lines()) return;
   std::string text = "got " + std::string(kind);
   // Who comes before the arguments, which may be cut.
@@ -126,8 +143,9 @@ void Debug::message_in(segment::MessageType type, std::span<const std::string_vi
   line(std::move(text), now);
 }
 
-void Debug::message_out(std::string_view value, std::string_view who, Time now) {
+void Debug::message_out(std::string_view value, std::string_view who, std::uint64_t ns, Time now) {
   if (statistics_) ++statistics_->messages_out;
+  tell({.event = "replied", .who = who, .value = value, .ns = ns}, now);
   if (!wants_lines()) return;
   std::string text = "replied";
   if (!who.empty()) text += " to " + std::string(who);
@@ -136,10 +154,13 @@ void Debug::message_out(std::string_view value, std::string_view who, Time now) 
 
 void Debug::crashed(std::string_view cause, Time now) {
   if (statistics_) ++statistics_->crashes;
+  const std::string event = "crashed: " + std::string(cause);
+  tell({.event = event}, now);
   if (wants_lines()) line("crashed: " + std::string(cause), now);
 }
 
 void Debug::happened(std::string_view what, Time now) {
+  tell({.event = what}, now);
   if (wants_lines()) line(std::string(what), now);
 }
 

@@ -1,5 +1,5 @@
 // OTP's sys debug options of one server: trace, log, statistics. What happens between the server
-// and others is counted, kept or printed, as long as somebody wants it.
+// and others is counted, kept, printed, or told to who follows, as long as somebody wants it.
 //
 // Owner: Server. Thread: the loop's. Whoever has an event asks on() first, one load when nothing is
 // wanted; then the event costs a line of text, or with statistics alone a count. System messages
@@ -18,6 +18,7 @@
 
 #include "common/segment/layout.hpp"
 #include "daemon/config/config.hpp"
+#include "daemon/trace_events.hpp"
 
 namespace peeper::daemon {
 
@@ -34,6 +35,7 @@ class Debug {
   using Clock = std::chrono::system_clock;
   using Time = Clock::time_point;
   using Print = std::function<void(std::string_view line)>;
+  using Tell = std::function<void(std::string_view value)>;
 
   struct Statistics {
     Time start_time;
@@ -42,12 +44,16 @@ class Debug {
     std::uint64_t crashes = 0;
   };
 
-  // `print`: where trace goes, line by line, without line ends.
-  Debug(std::string server, std::span<const config::DebugOption> options, Print print);
+  // `print`: where trace goes, line by line, without line ends; `tell`: where followers get events,
+  // one RESP3 map each.
+  Debug(std::string server, std::span<const config::DebugOption> options, Print print,
+        Tell tell = {});
 
   [[nodiscard]] bool on() const { return on_; }
 
   void set_trace(Switch to);
+  // Does anybody follow?
+  void set_followed(Switch to);
   // Switched on again they go on counting.
   void set_statistics(Switch to, Time now = Clock::now());
   // Keeps the last `events`, also of those it has; 0 forgets all.
@@ -60,8 +66,9 @@ class Debug {
   // --- Events. `who`: the other side, "client 7". ------------------------------------------------
   void message_in(segment::MessageType type, std::span<const std::string_view> strings,
                   std::string_view who, Time now = Clock::now());
-  // `value`: RESP3.
-  void message_out(std::string_view value, std::string_view who, Time now = Clock::now());
+  // `value`: RESP3; `ns`: since the call came, 0 if that isn't known.
+  void message_out(std::string_view value, std::string_view who, std::uint64_t ns = 0,
+                   Time now = Clock::now());
   void crashed(std::string_view cause, Time now = Clock::now());
   // A start, a code change.
   void happened(std::string_view what, Time now = Clock::now());
@@ -70,9 +77,13 @@ class Debug {
   void update_on();
   [[nodiscard]] bool wants_lines() const { return trace_ || log_events_ > 0; }
   void line(std::string text, Time now);
+  void tell(TraceEvent event, Time now);
 
   std::string server_;
   Print print_;
+  Tell tell_;
+  TraceSample sample_;
+  bool followed_ = false;
   bool on_ = false;
   bool trace_ = false;
   std::size_t log_events_ = 0;

@@ -50,6 +50,8 @@ class Exchange {
   // `value`: one RESP3 value.
   virtual void publish(std::string_view server, std::string_view channel,
                        std::string_view value) = 0;
+  // On one of peeperd's own channels (server_channels.hpp); `value` as above.
+  virtual void tell(std::string_view channel, std::string_view value) = 0;
   // A line that a worker of it wrote, to who follows those.
   virtual void show(const ServersLine& line) = 0;
 };

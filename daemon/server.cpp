@@ -8,6 +8,7 @@
 
 #include "common/check.hpp"
 #include "common/clock.hpp"
+#include "common/server_channels.hpp"
 #include "common/segment/judgement.hpp"
 
 namespace peeper::daemon {
@@ -65,9 +66,10 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
               [this](const OutputLine& line) { exchange_.show({name(), &line, line.dropped}); }),
       standbys_(loop, section_.name, section_.standby, output_, [this] { return worker_spec(); }),
       debug_(section_.name, section_.debug,
-             [](std::string_view line) { spdlog::info("{}", line); }),
-      traffic_(now_ns()),
+             [](std::string_view line) { spdlog::info("{}", line); },
+             [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
+      traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
   prepare_crash_exec();

@@ -289,6 +289,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void count_message(const Message& message);
   void count_answer(const ReplyTarget& target, std::string_view value);
   void count_crash(std::uint64_t number);
+  [[nodiscard]] std::uint64_t ns_since(const ReplyTarget& target) const;
   void offer_room();
   void fail_calls(const std::string& error);
   void watch_deadlines();

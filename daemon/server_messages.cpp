@@ -208,9 +208,10 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
     copy = error_value("ERR server '" + name() + "' wrote a malformed reply");
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());
   }
-  if (debug_.on() && !target->is_system) debug_.message_out(copy, target->sink->who());
   if (batch_at_ == 0) batch_at_ = now_ns();
   count_answer(*target, copy);
+  if (debug_.on() && !target->is_system)
+    debug_.message_out(copy, target->sink->who(), ns_since(*target));
   target->sink->deliver(target->slot, copy);
 }
 
@@ -229,9 +230,15 @@ void Server::count_message(const Message& message) {
 // Those of batch_at_. What sys asks for is no call.
 void Server::count_answer(const ReplyTarget& target, std::string_view value) {
   if (target.is_system || target.since == Instant{}) return;
+  traffic_.answered(batch_at_, ns_since(target), value);
+}
+
+// Of the replies of batch_at_; 0: not known.
+std::uint64_t Server::ns_since(const ReplyTarget& target) const {
+  if (target.since == Instant{}) return 0;
   const auto since = static_cast<std::uint64_t>(
       std::chrono::nanoseconds(target.since.time_since_epoch()).count());
-  traffic_.answered(batch_at_, batch_at_ > since ? batch_at_ - since : 0, value);
+  return batch_at_ > since ? batch_at_ - since : 0;
 }
 
 // --- Deadlines -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/output_channel.hpp"
+#include "common/server_channels.hpp"
 #include "daemon/log/output_values.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/server.hpp"
@@ -25,6 +25,8 @@ class Servers final : public Exchange {
 
   void add(std::unique_ptr<Server> server) {
     by_name_.emplace(server->name(), server.get());
+    if (subscriptions_.has(trace_channel(server->name())))
+      server->debug().set_followed(Switch::kOn);
     servers_.push_back(std::move(server));
   }
   // It is found no more.
@@ -58,6 +60,9 @@ class Servers final : public Exchange {
   void publish(std::string_view server, std::string_view channel,
                std::string_view value) override {
     subscriptions_.publish(std::string(server) + "/" + std::string(channel), value);
+  }
+  void tell(std::string_view channel, std::string_view value) override {
+    subscriptions_.publish(channel, value);
   }
   void show(const ServersLine& line) override {
     if (subscriptions_.channels() == 0) return;

@@ -1,5 +1,5 @@
 // Who listens to which channel. A channel is "SERVER/NAME" for what a server publishes as NAME, and
-// "SERVER!output" for what its workers write (common/output_channel.hpp);
+// "SERVER!output" for what its workers write (common/server_channels.hpp);
 // anything may be subscribed to.
 //
 // Owner: Runtime. Thread: the loop's. Nothing blocks.

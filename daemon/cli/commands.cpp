@@ -9,6 +9,7 @@
 #include "common/limits.hpp"
 #include "common/utf8.hpp"
 #include "daemon/cli/bench.hpp"
+#include "daemon/cli/follow.hpp"
 #include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/render_log.hpp"
@@ -17,7 +18,9 @@
 #include "daemon/cli/shell.hpp"
 #include "daemon/cli/symbolize.hpp"
 #include "daemon/cli/top.hpp"
+#include "daemon/cli/trace.hpp"
 #include "daemon/cli/watch.hpp"
+#include "daemon/cli/write_all.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -199,6 +202,10 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
 
 Output run(const Options& options, Targets targets) {
   if (options.verb == Verb::kBench) return run_bench(options, targets);
+  const auto write = [](std::string_view text) { return write_all(STDOUT_FILENO, text); };
+  if (options.verb == Verb::kLog && options.log.follow) return follow_log(options, targets, write);
+  if (options.verb == Verb::kTrace && options.words.size() == 1)
+    return follow_trace(options, targets, write);
   if (options.verb == Verb::kTop) return run_top(options, targets);
   if (options.verb == Verb::kShell) return run_shell(options, targets);
   if (options.verb == Verb::kWatch) return run_watch(options, targets);

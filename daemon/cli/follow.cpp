@@ -6,7 +6,7 @@
 #include "common/client/client.hpp"
 #include "common/client/subscription.hpp"
 #include "common/limits.hpp"
-#include "common/output_channel.hpp"
+#include "common/server_channels.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/render_log.hpp"
 

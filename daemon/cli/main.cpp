@@ -12,8 +12,8 @@
 
 #include "common/result.hpp"
 #include "daemon/cli/commands.hpp"
-#include "daemon/cli/follow.hpp"
 #include "daemon/cli/options.hpp"
+#include "daemon/cli/write_all.hpp"
 
 namespace {
 
@@ -23,22 +23,12 @@ cli::Target target_of(int fd) {
   return ::isatty(fd) == 1 ? cli::Target::kTerminal : cli::Target::kPipe;
 }
 
-// errno, 0 when all was written.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return errno;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
 // A reader that has seen enough (`peeper ls | head -1`) is no error.
 int print(const cli::Output& output) {
-  write_all(STDERR_FILENO, output.err);
-  const int error = write_all(STDOUT_FILENO, output.out);
+  cli::write_all(STDERR_FILENO, output.err);
+  const int error = cli::write_all(STDOUT_FILENO, output.out);
   if (error == 0 || error == EPIPE) return output.exit_code;
-  write_all(STDERR_FILENO, system_failure("peeper: cannot write the output", error).what + "\n");
+  cli::write_all(STDERR_FILENO, system_failure("peeper: cannot write the output", error).what + "\n");
   return cli::kCannotWrite;
 }
 
@@ -55,9 +45,5 @@ int main(int argc, char** argv) {
   if (const auto* usage = std::get_if<cli::Usage>(&parsed)) return print(output_of(*usage));
   const auto& options = std::get<cli::Options>(parsed);
   const cli::Targets targets{.out = target_of(STDOUT_FILENO), .err = target_of(STDERR_FILENO)};
-  if (options.verb == cli::Verb::kLog && options.log.follow)
-    return print(cli::follow_log(options, targets, [](std::string_view text) {
-      return write_all(STDOUT_FILENO, text);
-    }));
   return print(cli::run(options, targets));
 }

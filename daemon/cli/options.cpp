@@ -124,12 +124,14 @@ void add_debugging(CLI::App& app, Fields& fields) {
   add_word(stats, "SERVER", fields.server, "the server's name");
   add_on_or_off(stats, fields, "begin or end counting");
   CLI::App* trace = add_verb(app, fields, Verb::kTrace, "trace",
-                             "Log a server's messages, replies, crashes and starts",
-                             "The lines are in peeperd's log, at level info, and begin with *DBG*\n"
-                             "Example: peeper trace counter on");
+                             "Print a server's messages, replies, crashes and starts, live, or log them",
+                             "Live until Ctrl-C: a thousand a second at most, and how many more there\n"
+                             "were. With on or off they are in peeperd's log, at level info, and begin\n"
+                             "with *DBG*. What goes through a client's own channel isn't seen.\n"
+                             "Example: peeper trace counter\n"
+                             "         peeper trace counter on");
   add_word(trace, "SERVER", fields.server, "the server's name");
   add_on_or_off(trace, fields, "begin or end logging");
-  trace->get_option("on|off")->required();
 }
 
 void add_upgrade(CLI::App& app, Fields& fields) {

@@ -21,7 +21,8 @@ std::int64_t number_of(const Reply& map, std::string_view key) {
   return value == nullptr ? 0 : value->integer;
 }
 
-// "2031-05-06T07:08:09.123Z" as the local time of day; anything else as it is.
+}  // namespace
+
 std::string time_of_day(const std::string& time) {
   std::tm parts{};
   int milliseconds = 0;
@@ -38,8 +39,6 @@ std::string time_of_day(const std::string& time) {
                 parts.tm_sec, milliseconds);
   return text;
 }
-
-}  // namespace
 
 std::string render_log_line(const Reply& line, Target target) {
   const std::string time = time_of_day(text_of(line, "time"));

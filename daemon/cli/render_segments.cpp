@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/utf8.hpp"
 #include "daemon/cli/table.hpp"
 
 namespace peeper::cli {

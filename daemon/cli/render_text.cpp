@@ -16,8 +16,6 @@ constexpr std::size_t kMostAlignedKey = 32;
 
 enum class Keys { kPlain, kAligned };
 
-}
-
 bool is_container(const Reply& reply) {
   switch (reply.type) {
     case Reply::Type::kArray:

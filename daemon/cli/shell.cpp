@@ -19,6 +19,7 @@
 #include "common/client/client.hpp"
 #include "daemon/cli/option_parts.hpp"
 #include "daemon/cli/shell_words.hpp"
+#include "daemon/cli/write_all.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -31,15 +32,6 @@ constexpr std::chrono::milliseconds kCompletionPatience{300};
 struct Free {
   void operator()(char* text) const { std::free(text); }
 };
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 // --- What completes words: libedit's functions have no argument of ours --------------------------
 
@@ -184,9 +176,9 @@ class Shell {
   bool print(const Output& output) {
     exit_code_ = output.exit_code;
     write_all(STDERR_FILENO, output.err);
-    if (write_all(STDOUT_FILENO, output.out)) return true;
-    exit_code_ = errno == EPIPE ? exit_code_ : kCannotWrite;
-    return false;
+    const int error = write_all(STDOUT_FILENO, output.out);
+    if (error != 0 && error != EPIPE) exit_code_ = kCannotWrite;
+    return error == 0;
   }
 
   const Options& options_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/utf8.hpp"
 #include "daemon/cli/render_text.hpp"
 
 namespace peeper::cli {

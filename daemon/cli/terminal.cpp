@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "daemon/cli/write_all.hpp"
+
 namespace peeper::cli {
 namespace {
 
@@ -42,7 +44,7 @@ Result<Terminal> Terminal::open() {
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     return system_failure("the terminal can't be set up", error);
   }
-  write(kEnter);
+  write_all(STDOUT_FILENO, kEnter);
   return Terminal{before, std::move(signals), mask};
 }
 
@@ -54,7 +56,7 @@ Terminal::Terminal(Terminal&& other) noexcept
 
 Terminal::~Terminal() {
   if (!signals_) return;
-  write(kLeave);
+  write_all(STDOUT_FILENO, kLeave);
   ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
   // Those that came are told by now; a second one must not end the process after all.
   signalfd_siginfo told{};
@@ -103,15 +105,7 @@ void Terminal::show(std::string_view lines) {
     out += "\r\n";
     lines.remove_prefix(end + 1);
   }
-  write(out.append(kClearRest));
-}
-
-void Terminal::write(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
+  write_all(STDOUT_FILENO, out.append(kClearRest));
 }
 
 }  // namespace peeper::cli

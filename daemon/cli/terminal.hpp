@@ -37,7 +37,6 @@ class Terminal {
  private:
   Terminal(const termios& before, UniqueFd signals, const sigset_t& mask)
       : before_(before), signals_(std::move(signals)), mask_(mask) {}
-  static void write(std::string_view text);
 
   termios before_;
   UniqueFd signals_;  // empty: moved from

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "common/client/client.hpp"
 #include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
+#include "daemon/cli/write_all.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -41,14 +41,7 @@ std::string cut(std::string line, std::size_t columns) {
 }
 
 // False: its reader is gone.
-bool print(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
+bool print(int fd, std::string_view text) { return write_all(fd, text) == 0; }
 
 std::string time_now() {
   timespec now{};

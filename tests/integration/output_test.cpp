@@ -9,7 +9,7 @@
 #include <regex>
 
 #include "common/limits.hpp"
-#include "common/output_channel.hpp"
+#include "common/server_channels.hpp"
 #include "instance.hpp"
 #include "raw_client.hpp"
 #include "require.hpp"

@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include <algorithm>
+
 #include <csignal>
 
 #include "instance.hpp"

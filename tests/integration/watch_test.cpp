@@ -1,6 +1,7 @@
 // `peeper watch`, on a terminal and into a pipe, against what clients did.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
 

@@ -168,7 +168,7 @@ TEST_SUITE("command line") {
     for (const Words& arguments :
          {Words{}, Words{"bogus"}, Words{"call", "counter"}, Words{"--bogus", "ping"},
           Words{"--timeout", "0", "ping"}, Words{"state"}, Words{"ping", "x"}, Words{"-s"},
-          Words{"trace", "c"}, Words{"trace", "c", "maybe"}, Words{"stats", "c", "maybe"},
+          Words{"trace"}, Words{"trace", "c", "maybe"}, Words{"stats", "c", "maybe"},
           Words{"upgrade", "c"}}) {
       const Usage usage = refused(arguments);
       CHECK(usage.exit_code == kUsage);

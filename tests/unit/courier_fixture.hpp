@@ -85,6 +85,7 @@ struct TestExchange : Exchange {
     published += std::string(server) + "/" + std::string(channel) + "=" + std::string(value);
   }
 
+  void tell(std::string_view, std::string_view) override {}
   void show(const ServersLine&) override {}
 
   std::map<std::uint64_t, TestReceiver*> servers;

@@ -55,7 +55,7 @@ TEST_CASE("trace prints each event of a server, who it was, and what was said") 
   server.debug.message_in(MessageType::kCast, {&tick, 1}, "server clock", kNow);
   server.debug.message_in(MessageType::kInfo, {&tick, 1}, "", kNow);
   server.debug.message_in(MessageType::kGetState, {&tick, 1}, "client 3", kNow);
-  server.debug.message_out(":5\r\n", "client 3", kNow);
+  server.debug.message_out(":5\r\n", "client 3", 0, kNow);
   server.debug.crashed("SIGSEGV at 0x0 in 'boom'", kNow);
   server.debug.happened("starts incarnation 2", kNow);
   CHECK(server.lines == Lines{"*DBG* counter got call from client 3: 'add' '5'",
@@ -84,7 +84,7 @@ TEST_CASE("a reply is shown as what it says, not as its bytes") {
       {"", ""},
   }};
   for (const auto& [value, text] : values) {
-    server.debug.message_out(value, "", kNow);
+    server.debug.message_out(value, "", 0, kNow);
     CHECK(server.lines.back() == "*DBG* counter replied: " + std::string(text));
   }
 }
@@ -96,7 +96,7 @@ TEST_CASE("a line of a trace has a bounded length and nothing that a terminal ob
   server.call({large, large}, "client 3");
   server.call(std::vector<std::string_view>(10'000, "y"), "client 3");
   server.call({hostile}, hostile);
-  server.debug.message_out("$100000\r\n" + large + "\r\n", large, kNow);
+  server.debug.message_out("$100000\r\n" + large + "\r\n", large, 0, kNow);
   server.debug.crashed(large, kNow);
   server.debug.happened(hostile, kNow);
   for (const std::string& line : server.lines) {
@@ -144,7 +144,7 @@ TEST_CASE("statistics count since they were switched on, and go on when switched
   server.debug.message_in(MessageType::kCast, {&name, 1}, "", kNow);
   server.debug.message_in(MessageType::kInfo, {&name, 1}, "", kNow);
   server.debug.message_in(MessageType::kGetState, {&name, 1}, "", kNow);
-  server.debug.message_out("+OK\r\n", "", kNow);
+  server.debug.message_out("+OK\r\n", "", 0, kNow);
   server.debug.crashed("SIGSEGV", kNow);
   server.debug.happened("starts incarnation 2", kNow);
   server.debug.set_statistics(Switch::kOn, kNow + 1h);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/limits.hpp"
-#include "common/output_channel.hpp"
+#include "common/server_channels.hpp"
 #include "daemon/log/line_cutter.hpp"
 #include "daemon/log/output_log.hpp"
 #include "daemon/log/output_values.hpp"

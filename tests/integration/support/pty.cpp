@@ -81,6 +81,14 @@ bool Pty::await_on_screen(std::string_view text) {
   return await([&](const std::string&) { return screen().find(text) != std::string::npos; });
 }
 
+void Pty::look(std::chrono::milliseconds time) {
+  const auto deadline = Clock::now() + time;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0 || !read_some(left)) return;
+  }
+}
+
 std::string Pty::screen() const {
   static constexpr std::string_view kHome = "\033[H";
   static constexpr std::string_view kEnd = "\033[J";

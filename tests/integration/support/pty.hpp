@@ -35,6 +35,8 @@ class Pty {
   bool await(const std::function<bool(const std::string& all)>& condition);
   // Until the last whole screen that it drew (from a cursor's way home on) has this text.
   bool await_on_screen(std::string_view text);
+  // Reads what comes within that time.
+  void look(std::chrono::milliseconds time);
   // That screen, without what commands the terminal.
   [[nodiscard]] std::string screen() const;
   [[nodiscard]] const std::string& all() const { return all_; }
