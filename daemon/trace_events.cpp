@@ -8,9 +8,10 @@ namespace peeper::daemon {
 namespace {
 
 std::string cut(std::string_view text) {
-  if (text.size() <= kTracedBytes) return std::string(text);
-  return std::string(text.substr(0, kTracedBytes)) + "… (" + std::to_string(text.size()) +
-         " bytes)";
+  std::string shown(text.substr(0, kTracedBytes));
+  if (text.size() > kTracedBytes)
+    shown.append("… (").append(std::to_string(text.size())).append(" bytes)");
+  return shown;
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <termios.h>
 
 #include <algorithm>
-
 #include <csignal>
 
 #include "instance.hpp"
