@@ -1,4 +1,4 @@
-// What peeperd and the two programs it starts agree on, beside the segment.
+// What peeperd and the programs it starts agree on, beside the segment.
 #pragma once
 
 #include <chrono>

@@ -209,8 +209,9 @@ TEST_CASE("callbacks without a context, static ones and templates are found as w
 
 TEST_CASE("a callback that takes a const state only reads, with a context or without") {
   using peeper::abi::kCallReadsOnly;
-  CHECK(Driver<Plain>::table().flags == kCallReadsOnly);
-  CHECK(Driver<WithContext>::table().flags == 0);
+  using peeper::abi::kFormatsStatus;
+  CHECK(Driver<Plain>::table().flags == (kCallReadsOnly | kFormatsStatus));
+  CHECK(Driver<WithContext>::table().flags == kFormatsStatus);
   CHECK(Driver<Templates>::table().flags == 0);
 }
 
@@ -232,6 +233,9 @@ TEST_CASE("format_status decides what is shown, and is bounded as a state is") {
   plain.state().many.assign(peeper::kShownElements + 7, 1);
   CHECK(plain.shown().starts_with("*1001\r\n:1\r\n"));
   CHECK(plain.shown().ends_with("... 7 more\r\n"));
+  // A path leads into what it returns.
+  CHECK(server.shown("letters") == ":6\r\n");
+  CHECK(plain.shown("1006") == ":1\r\n");
 }
 
 TEST_CASE("old states are listed with their versions and sizes") {

@@ -28,7 +28,9 @@
 //   State  code_change(std::uint64_t old_version, OldState&)            for each of
 //                                       `using OldStates = peeper::types<...>` (code_change.hpp)
 //   Value  format_status(const State&)  what SYS GET_STATE shows; without it, the whole State. May
-//                                       read the dictionary, and has no effects
+//                                       read the dictionary, and has no effects. Where the worker
+//                                       doesn't answer it runs in another process, on a behaviour
+//                                       object that is made there
 //   bool   reads_only(const Message&)   true: this call leaves the State alone, so it is run without
 //                                       a journal, as all are if handle_call takes a const State&,
 //                                       until it has another effect (context.hpp) or builds a
