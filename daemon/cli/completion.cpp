@@ -30,6 +30,7 @@ constexpr std::array kKinds{
     Kind{"", "MESSAGE", "nothing"},
     Kind{"", "ARG", "nothing"},
     Kind{"", "MS", "nothing"},
+    Kind{"", "LINES", "nothing"},
     Kind{"", "N", "nothing"},
     Kind{"", "TOKEN", "nothing"},
 };

@@ -1,7 +1,8 @@
 #include "daemon/cli/follow.hpp"
 
+#include <algorithm>
 #include <cerrno>
-#include <optional>
+#include <chrono>
 
 #include "common/client/client.hpp"
 #include "common/client/subscription.hpp"
@@ -12,6 +13,11 @@
 
 namespace peeper::cli {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// So long at most a line that was written while the connection was lost may have to wait.
+constexpr std::chrono::milliseconds kLook{1000};
 
 class Follower {
  public:
@@ -26,19 +32,25 @@ class Follower {
       return output_for(options_, subscription.error(), FailedWhen::kConnecting, targets_);
     if (!show_past(options_)) return end_;
     seen_.begin();
-    bool was_lost = false;
+    std::size_t losses = 0;
+    constexpr auto kNotLost = Clock::time_point::max();
+    Clock::time_point lost_since = kNotLost;
     while (true) {
-      auto got = subscription->next(waiting_time(options_));
+      auto got = subscription->next(kLook);
+      if (subscription->losses() != losses) {
+        losses = subscription->losses();
+        if (!catch_up()) return end_;
+      }
       if (got) {
-        was_lost = false;
-        if (got->missed && !catch_up()) return end_;
+        lost_since = kNotLost;
         if (!show(got->value)) return end_;
       } else if (got.error().system_error == ETIMEDOUT) {
-        was_lost = false;  // nobody wrote anything
-      } else if (!options_.retry || was_lost) {
-        return output_for(options_, got.error(), FailedWhen::kAsking, targets_);
+        lost_since = kNotLost;  // nobody wrote anything
       } else {
-        was_lost = true;  // it had only what was left of the time
+        const Clock::time_point now = Clock::now();
+        lost_since = std::min(lost_since, now);
+        if (!options_.retry || now - lost_since >= waiting_time(options_))
+          return output_for(options_, got.error(), FailedWhen::kAsking, targets_);
       }
     }
   }

@@ -67,6 +67,15 @@ void add_messages(CLI::App& app, Fields& fields) {
                    "Example: peeper send counter tick");
 }
 
+// --delay MS
+void add_delay(CLI::App* command, Fields& fields, int least_ms) {
+  CLI::Range range(least_ms, 3'600'000);
+  range.description("");
+  command->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
+      ->check(range)
+      ->type_name("MS");
+}
+
 void add_inspection(CLI::App& app, Fields& fields) {
   add_verb(app, fields, Verb::kList, "ls", "List the servers",
            "KEEPER, WORKER and STANDBY are process ids, UP is how long the worker runs, INC how many\n"
@@ -78,9 +87,7 @@ void add_inspection(CLI::App& app, Fields& fields) {
                            "Keys: c calls/s, p p99, m mailbox, x crashes, u uptime, n name, t as a\n"
                            "tree; up and down, enter to open one, escape back, q ends.\n"
                            "Example: peeper top");
-  top->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
-      ->check(CLI::Range(100, 3'600'000))
-      ->type_name("MS");
+  add_delay(top, fields, 100);
   add_verb(app, fields, Verb::kMetrics, "metrics", "Print all counts, as Prometheus reads them",
            "'metrics' in the configuration gives them over HTTP as well.\n"
            "Example: peeper metrics | grep peeper_calls_total");
@@ -100,9 +107,7 @@ void add_inspection(CLI::App& app, Fields& fields) {
                "many commits there were is said. With --json one document a change, in lines.\n"
                "Example: peeper watch counter");
   add_word(watch, "SERVER", fields.server, "the server's name");
-  watch->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
-      ->check(CLI::Range(10, 3'600'000))
-      ->type_name("MS");
+  add_delay(watch, fields, 10);
   CLI::App* status =
       add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
                "Example: peeper status counter");

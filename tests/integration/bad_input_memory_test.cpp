@@ -19,7 +19,8 @@ constexpr std::size_t kGarbageBytes = 100'000'000;
 #ifdef PEEPER_SANITIZED
 constexpr std::int64_t kRoomKib = 512 * 1024;
 #else
-constexpr std::int64_t kRoomKib = 64 * 1024;
+// 16 MiB of replies in a string that doubles, and the rings of two servers.
+constexpr std::int64_t kRoomKib = 96 * 1024;
 #endif
 
 // The most memory a process has ever had resident.

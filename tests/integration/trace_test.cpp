@@ -55,7 +55,8 @@ TEST_CASE("trace under load says how much it left out") {
   peeperd.start();
   Talk talk = peeperd.talk();
   Talk follower = peeperd.talk();
-  CHECK(follower({"SUBSCRIBE", "counter!trace"}).starts_with("[subscribe"));
+  follower.send({"SUBSCRIBE", "counter!trace"});
+  CHECK(follower.receive().starts_with("[subscribe"));
   constexpr int kMany = 20'000;
   std::string all;
   for (int i = 0; i < kMany; ++i) all += "CALL counter inc\r\n";
@@ -79,9 +80,11 @@ TEST_CASE("trace under load says how much it left out") {
   CHECK(dropped > 0);
   CHECK(told + dropped == 2 * (kMany + 1));
   // Nobody follows any more.
-  CHECK(follower({"UNSUBSCRIBE", "counter!trace"}).starts_with("[unsubscribe"));
+  follower.send({"UNSUBSCRIBE", "counter!trace"});
+  CHECK(follower.receive().starts_with("[unsubscribe"));
   CHECK(talk({"CALL", "counter", "inc"}) == std::to_string(kMany + 2));
-  CHECK(follower({"PING"}) == "PONG");
+  follower.send({"PING"});
+  CHECK(follower.receive() == "PONG");
   peeperd.stop();
 }
 

@@ -140,6 +140,8 @@ Finding Twin::recover(const Death& death, const Sides& sides) {
   if (!rolled_back) return {Outcome::kNotBegun, rolled_back.error().what};
   const auto settled = settle(segment_, death);
   if (!settled) return {Outcome::kNotBegun, settled.error().what};
+  // How often the journal was forgotten: who begins a recovery again counts once more.
+  segment_.control().journal.generation.store(0);
   return look_at(segment_, sides);
 }
 
