@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/result.hpp"
 #include "daemon/config/config.hpp"
@@ -47,6 +48,7 @@ class Exporter {
   boost::asio::io_context& loop_;
   // Outlives this for the scrapes that are under way.
   struct Shared {
+    explicit Shared(std::function<std::string()> how) : text(std::move(how)) {}
     std::function<std::string()> text;
     std::size_t scrapers = 0;
   };
