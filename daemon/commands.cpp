@@ -113,7 +113,7 @@ Outcome Commands::run_call(Session& session, std::string_view name, const Messag
   const auto sent = server->send(message, std::move(target), start + timeout);
   if (sent == Server::Sent::kDone) {
     if (server->debug().on())
-      server->debug().message_in(message.type, message.strings, client_text(session));
+      server->debug().message_in(message.type, message.without_token(), client_text(session));
     return Outcome::kDone;
   }
   session.cancel_reply();
@@ -158,7 +158,7 @@ Outcome Commands::run_oneway(Session& session, Arguments arguments, MessageType 
   switch (sent) {
     case Server::Sent::kDone:
       if (server->debug().on())
-        server->debug().message_in(message.type, message.strings, client_text(session));
+        server->debug().message_in(message.type, message.without_token(), client_text(session));
       session.reply(status_value("OK"));
       return Outcome::kDone;
     case Server::Sent::kFull:

@@ -26,6 +26,12 @@ struct Message {
   std::uint32_t flags = 0;
   std::uint32_t pid = 0;      // of the client; 0: not known
   std::span<const std::string_view> strings;
+
+  // The message's name and its arguments, for who reads a trace.
+  [[nodiscard]] std::span<const std::string_view> without_token() const {
+    const bool has_one = (flags & segment::kHasToken) != 0 && strings.size() > 1;
+    return strings.first(strings.size() - (has_one ? 1 : 0));
+  }
 };
 
 // What was found in an outbox.

@@ -139,7 +139,7 @@ Server::Retried Server::retry_letter(std::uint64_t number, std::uint32_t pid) {
   }
   segment::mark_gone(rings_->segment(), number);
   if (debug_.on())
-    debug_.message_in(found->message.type, strings, "dead letter " + std::to_string(number));
+    debug_.message_in(message.type, message.without_token(), "dead letter " + std::to_string(number));
   return Retried::kDone;
 }
 

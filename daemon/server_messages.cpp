@@ -81,7 +81,7 @@ Answer Server::take(const Message& message) {
       count_message(message);
       if (debug_.on()) {
         const Receiver* sender = exchange_.find(message.stream);
-        debug_.message_in(message.type, message.strings,
+        debug_.message_in(message.type, message.without_token(),
                           sender == nullptr ? "" : "server " + sender->name());
       }
       return Answer::kDelivered;

@@ -37,13 +37,15 @@ TEST_CASE("trace shows each message with who sent it, each reply with its time, 
   CHECK(talk({"CALL", "counter", "add", "a b"}).starts_with("-BADARG"));
   REQUIRE(await(": add \"a b\"\r\n"));
   REQUIRE(await("(error) BADARG add needs an integer"));
+  CHECK(peeperd.peeper({"call", "--id", "once", "counter", "inc"}).out == "1\n");
+  REQUIRE(await(": inc\r\n"));  // the token is no argument
   CHECK(talk({"CAST", "counter", "inc"}) == "OK");
   REQUIRE(await("got cast from client"));
   CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
   REQUIRE(await("crashed: SIGSEGV"));
   REQUIRE(await("starts incarnation 2"));
-  CHECK(talk({"CALL", "counter", "inc"}) == "2");
-  REQUIRE(await(": 2 ("));
+  CHECK(talk({"CALL", "counter", "inc"}) == "3");
+  REQUIRE(await(": 3 ("));
   REQUIRE(await(" ms)\r\n"));
   terminal.signal(SIGTERM);
   CHECK(terminal.wait().has_value());
