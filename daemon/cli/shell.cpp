@@ -2,11 +2,13 @@
 
 #include <editline/readline.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -100,21 +102,20 @@ class History {
     ::stifle_history(kHistoryLines);
     if (!file_.empty()) ::read_history(file_.c_str());
   }
-  ~History() {
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  // Kept at once: whatever ends the shell.
+  void add(const std::string& line) {
+    if (line == last_) return;
+    ::add_history(line.c_str());
+    last_ = line;
     if (file_.empty()) return;
     std::error_code ignored;
     std::filesystem::create_directories(file_.parent_path(), ignored);
     const mode_t before = ::umask(0077);
     ::write_history(file_.c_str());
     ::umask(before);
-  }
-  History(const History&) = delete;
-  History& operator=(const History&) = delete;
-
-  void add(const std::string& line) {
-    if (line == last_) return;
-    ::add_history(line.c_str());
-    last_ = line;
   }
 
  private:
@@ -136,9 +137,14 @@ std::vector<std::string> names_of_commands() {
   return names;
 }
 
+// Where commands run. At a prompt each is a process of its own: Ctrl-C ends a command that goes on by
+// itself, and not the shell.
+enum class Where { kHere, kApart };
+
 class Shell {
  public:
-  Shell(const Options& options, Targets targets) : options_(options), targets_(targets) {}
+  Shell(const Options& options, Targets targets, Where where)
+      : options_(options), targets_(targets), where_(where) {}
 
   // False: that was the last one.
   bool run_line(std::string_view line) {
@@ -157,7 +163,8 @@ class Shell {
     if (const auto* usage = std::get_if<Usage>(&parsed))
       return print(usage->exit_code == kDone ? Output{usage->text, "", kDone}
                                              : Output{"", usage->text, usage->exit_code});
-    return print(run(std::get<Options>(parsed), targets_));
+    const auto& options = std::get<Options>(parsed);
+    return where_ == Where::kHere ? print(run(options, targets_)) : run_apart(options);
   }
   [[nodiscard]] int exit_code() const { return exit_code_; }
 
@@ -173,6 +180,23 @@ class Shell {
     return words;
   }
 
+  bool run_apart(const Options& options) {
+    const pid_t pid = ::fork();
+    if (pid < 0) return print({"", system_failure("peeper: no process for it", errno).what + "\n", 1});
+    if (pid == 0) {
+      std::signal(SIGINT, SIG_DFL);
+      print(run(options, targets_));
+      ::_exit(exit_code_);
+    }
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    // As a shell has it.
+    exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (!WIFEXITED(status)) write_all(STDOUT_FILENO, "\n");
+    return true;
+  }
+
   bool print(const Output& output) {
     exit_code_ = output.exit_code;
     write_all(STDERR_FILENO, output.err);
@@ -183,10 +207,12 @@ class Shell {
 
   const Options& options_;
   const Targets targets_;
+  const Where where_;
   int exit_code_ = kDone;
 };
 
 int type_lines(Shell& shell) {
+  std::signal(SIGINT, SIG_IGN);
   History history;
   ::rl_readline_name = "peeper";
   ::rl_attempted_completion_function = complete;
@@ -206,13 +232,14 @@ int type_lines(Shell& shell) {
 }  // namespace
 
 Output run_shell(const Options& options, Targets targets) {
-  Shell shell{options, targets};
   if (::isatty(STDIN_FILENO) == 1 && targets.out == Target::kTerminal) {
+    Shell shell{options, targets, Where::kApart};
     const std::vector<std::string> commands = names_of_commands();
     shell_options = &options;
     shell_commands = &commands;
     return {"", "", type_lines(shell)};
   }
+  Shell shell{options, targets, Where::kHere};
   for (std::string line; std::getline(std::cin, line);)
     if (!shell.run_line(line)) break;
   return {"", "", shell.exit_code()};

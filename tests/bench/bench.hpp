@@ -32,6 +32,8 @@ void crash_or_restart(const Settings& settings);
 void scale(const Settings& settings);
 // Ten times the calls that can be served: what is answered, when, to whom, and what it takes.
 void overload(const Settings& settings);
+// A client's calls beside somebody who looks at the server all the while.
+void inspect(const Settings& settings);
 // A million keys: memory of all processes and of the segment, beside Redis's.
 void memory_of_keys(const Settings& settings);
 // What the transaction around an empty callback costs, without processes around it.

@@ -27,6 +27,7 @@ constexpr Part kParts[] = {
     {"redis", compare_with_redis},   {"kv", compare_keys_with_redis},
     {"channel", channel_beside_hiredis}, {"restart", crash_or_restart},
     {"scale", scale},                {"overload", overload},
+    {"inspect", inspect},
 };
 
 int usage() {

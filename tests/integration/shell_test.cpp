@@ -30,6 +30,12 @@ TEST_CASE("shell completes commands and servers, keeps a history, and ends with 
   REQUIRE(await("\n43\r\n"));
   terminal.type("call counter segv\r");
   REQUIRE(await("(error) CRASHED counter"));
+  // Ctrl-C ends what goes on by itself, and leaves the shell.
+  terminal.type("watch counter\r");
+  REQUIRE(await("count: 43"));
+  terminal.type("\003");
+  terminal.type("call counter add 57\r");
+  REQUIRE(await("\n100\r\n"));
   terminal.type("state 'counter\r");
   REQUIRE(await("the quote ' is not closed"));
   terminal.type("call counter nonsense\r");
