@@ -19,6 +19,7 @@
 
 #include "common/launch.hpp"
 #include "common/segment/dead_letters.hpp"
+#include "common/segment/history.hpp"
 #include "common/segment/judgement.hpp"
 #include "common/unique_fd.hpp"
 #include "daemon/calls.hpp"
@@ -262,6 +263,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   [[nodiscard]] std::string undone_text(const Upgrade& upgrade) const;
   void prepare_crash_exec();
   void tell_of_crash(std::uint64_t number);
+  [[nodiscard]] std::optional<segment::Crash> find_crash(std::uint64_t number) const;
   [[nodiscard]] std::optional<segment::Letter> find_letter(std::uint64_t number) const;
   [[nodiscard]] bool accepts_messages() const;
   void announce_down();

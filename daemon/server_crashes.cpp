@@ -39,11 +39,17 @@ std::vector<std::string> Server::crashes() const {
   return values;
 }
 
-std::optional<std::string> Server::crash(std::uint64_t number) const {
+std::optional<segment::Crash> Server::find_crash(std::uint64_t number) const {
   if (!rings_) return std::nullopt;
-  const auto history = segment::read_history(rings_->segment());
+  auto history = segment::read_history(rings_->segment());
   const auto found = std::ranges::find(history, number, &segment::Crash::number);
   if (found == history.end()) return std::nullopt;
+  return std::move(*found);
+}
+
+std::optional<std::string> Server::crash(std::uint64_t number) const {
+  const auto found = find_crash(number);
+  if (!found) return std::nullopt;
   return crash_value(name(), *found, letter_of(*found, segment::read_letters(rings_->segment())),
                      names_in(exchange_), Detail::kAll);
 }
@@ -58,10 +64,9 @@ void Server::prepare_crash_exec() {
 
 // As Prometheus' label: signals by name, all else by the kind of its end.
 void Server::count_crash(std::uint64_t number) {
-  if (number == 0 || !rings_) return;
-  const auto history = segment::read_history(rings_->segment());
-  const auto found = std::ranges::find(history, number, &segment::Crash::number);
-  if (found == history.end()) return;
+  if (number == 0) return;
+  const auto found = find_crash(number);
+  if (!found) return;
   std::string cause{segment::word_for(found->cause)};
   if (found->cause == segment::CrashCause::kSignal)
     cause = segment::signal_name(WIFSIGNALED(found->wait_status) ? WTERMSIG(found->wait_status)

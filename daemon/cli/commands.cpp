@@ -8,6 +8,7 @@
 #include "common/client/client.hpp"
 #include "common/limits.hpp"
 #include "common/utf8.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/bench.hpp"
 #include "daemon/cli/follow.hpp"
 #include "daemon/cli/render_crashes.hpp"
@@ -20,7 +21,6 @@
 #include "daemon/cli/top.hpp"
 #include "daemon/cli/trace.hpp"
 #include "daemon/cli/watch.hpp"
-#include "daemon/cli/write_all.hpp"
 
 namespace peeper::cli {
 namespace {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
-#include "daemon/cli/write_all.hpp"
 
 namespace {
 
@@ -25,10 +25,10 @@ cli::Target target_of(int fd) {
 
 // A reader that has seen enough (`peeper ls | head -1`) is no error.
 int print(const cli::Output& output) {
-  cli::write_all(STDERR_FILENO, output.err);
-  const int error = cli::write_all(STDOUT_FILENO, output.out);
+  write_all(STDERR_FILENO, output.err);
+  const int error = write_all(STDOUT_FILENO, output.out);
   if (error == 0 || error == EPIPE) return output.exit_code;
-  cli::write_all(STDERR_FILENO, system_failure("peeper: cannot write the output", error).what + "\n");
+  write_all(STDERR_FILENO, system_failure("peeper: cannot write the output", error).what + "\n");
   return cli::kCannotWrite;
 }
 

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <map>
 
-#include "common/utf8.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/table.hpp"
 
@@ -70,18 +69,6 @@ constexpr std::array<Column, 11> kColumns = {{
 }};
 using Row = std::array<std::string, kColumns.size()>;
 using Widths = std::array<std::size_t, kColumns.size()>;
-
-std::string cut(const std::string& text, std::size_t columns) {
-  if (width(text) <= columns) return text;
-  std::string kept;
-  std::string_view rest = text;
-  for (std::size_t i = 0; i + 1 < columns; ++i) {
-    const std::size_t bytes = first_character(rest).bytes;
-    kept += rest.substr(0, bytes);
-    rest.remove_prefix(bytes);
-  }
-  return kept + "~";
-}
 
 Widths widths_of(const std::vector<Row>& rows) {
   Widths widths{};

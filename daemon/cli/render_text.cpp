@@ -133,6 +133,17 @@ std::size_t width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+std::string cut(std::string_view text, std::size_t columns) {
+  if (width(text) <= columns) return std::string(text);
+  std::string kept;
+  for (std::size_t i = 0; i + 1 < columns; ++i) {
+    const std::size_t bytes = first_character(text).bytes;
+    kept += text.substr(0, bytes);
+    text.remove_prefix(bytes);
+  }
+  return kept + "~";
+}
+
 std::string entry_text(const Reply& reply) {
   const std::string text = plain_text(reply);
   return text.empty() ? "\"\"" : escape_control(text, LineEnds::kEscape);

@@ -29,6 +29,9 @@ enum class Target { kTerminal, kPipe };
 // Columns of text without control characters, wide characters counted once.
 [[nodiscard]] std::size_t width(std::string_view text);
 
+// Text without control characters, cut to so many columns, of which the last one then is a "~".
+[[nodiscard]] std::string cut(std::string_view text, std::size_t columns);
+
 // "(error) CODE text"
 [[nodiscard]] std::string render_error(std::string_view text, Target target);
 

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "common/client/client.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/option_parts.hpp"
 #include "daemon/cli/shell_words.hpp"
-#include "daemon/cli/write_all.hpp"
 
 namespace peeper::cli {
 namespace {

@@ -9,7 +9,8 @@
 #include <cstdlib>
 #include <utility>
 
-#include "daemon/cli/write_all.hpp"
+
+#include "common/write_all.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -21,6 +22,11 @@ constexpr std::string_view kClearLine = "\033[K";
 constexpr std::string_view kClearRest = "\033[J";
 
 }  // namespace
+
+bool allows_colours() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return no_colour == nullptr || *no_colour == '\0';
+}
 
 Result<Terminal> Terminal::open() {
   termios before{};
@@ -89,10 +95,8 @@ Screen Terminal::screen() const {
     screen.rows = size.ws_row;
     screen.columns = size.ws_col;
   }
-  const char* no_colour = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  screen.colour = (no_colour == nullptr || *no_colour == '\0') &&
-                  (term == nullptr || std::string_view{term} != "dumb");
+  screen.colour = allows_colours() && (term == nullptr || std::string_view{term} != "dumb");
   return screen;
 }
 

@@ -16,6 +16,9 @@
 
 namespace peeper::cli {
 
+// What NO_COLOR says (https://no-color.org).
+[[nodiscard]] bool allows_colours();
+
 // The alternate screen, keys one by one, no cursor; all as before when it is destroyed. Signals that
 // would end the process are held back meanwhile, and told by wait().
 class Terminal {

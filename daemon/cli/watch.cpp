@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cstdlib>
 #include <ctime>
 #include <optional>
 #include <thread>
@@ -13,8 +12,9 @@
 
 #include "common/client/client.hpp"
 #include "common/utf8.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/write_all.hpp"
+#include "daemon/cli/terminal.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -26,18 +26,6 @@ constexpr std::string_view kPlain = "\033[0m";
 
 std::string shown(const resp::Reply& value) {
   return value.elements.empty() ? entry_text(value) : escape_control(render_json(value));
-}
-
-std::string cut(std::string line, std::size_t columns) {
-  if (columns == 0 || width(line) <= columns) return line;
-  std::string kept;
-  std::string_view rest = line;
-  for (std::size_t i = 0; i + 1 < columns; ++i) {
-    const std::size_t bytes = first_character(rest).bytes;
-    kept += rest.substr(0, bytes);
-    rest.remove_prefix(bytes);
-  }
-  return kept + "~";
 }
 
 // False: its reader is gone.
@@ -57,8 +45,7 @@ std::string time_now() {
 DiffStyle style_of(Targets targets) {
   DiffStyle style;
   if (targets.out != Target::kTerminal) return style;
-  const char* no_colour = std::getenv("NO_COLOR");
-  style.colour = no_colour == nullptr || *no_colour == '\0';
+  style.colour = allows_colours();
   winsize size{};
   style.columns = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col
                                                                                      : 80;
@@ -180,7 +167,7 @@ std::string render_differences(const std::vector<Difference>& differences, DiffS
         colour = kYellow;
         break;
     }
-    line = cut(std::move(line), style.columns);
+    if (style.columns != 0) line = cut(line, style.columns);
     if (style.colour)
       out.append(colour).append(line).append(kPlain);
     else

@@ -1,8 +1,6 @@
 // What it costs a server to be looked at: one client that calls, one call after another, beside
 // somebody who asks for its state, its status, the metrics, or follows its messages, 20 times a
 // second. By the size of the state.
-#include <sys/types.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -62,7 +60,6 @@ class Looker {
 struct Way {
   const char* name;
   Words words;
-  bool follows = false;  // the pushes are read as well
 };
 
 load::Tally calls(const test::Instance& peeperd) {

@@ -23,19 +23,6 @@ constexpr std::int64_t kRoomKib = 512 * 1024;
 constexpr std::int64_t kRoomKib = 96 * 1024;
 #endif
 
-// The most memory a process has ever had resident.
-std::int64_t peak_kib(int pid) {
-  std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
-  std::string word;
-  while (status >> word)
-    if (word == "VmHWM:") {
-      std::int64_t kib = 0;
-      status >> kib;
-      return kib;
-    }
-  return 0;
-}
-
 std::string counter_and_hoard() {
   return counter_config() +
          "[[server]]\nname = \"hoard\"\nbehaviour = \"hoard\"\nstate_size = \"1MiB\"\n";

@@ -53,13 +53,6 @@ constexpr const char* kNoServer =
     "(error) NOSERVER there is no server 'nobody'; SUPERVISOR WHICH_CHILDREN lists those there "
     "are\n";
 
-std::string line_with(const std::string& text, std::string_view word) {
-  const std::size_t at = text.find(word);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = text.rfind('\n', at) + 1;
-  return text.substr(begin, text.find('\n', at) - begin);
-}
-
 }  // namespace
 
 TEST_CASE("peeper calls, casts and sends") {

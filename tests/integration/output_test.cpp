@@ -89,15 +89,6 @@ Spawn following(const Instance& peeperd, std::vector<std::string> more = {}) {
   return {std::move(command), {{"TZ", "UTC"}}, {}, {}};
 }
 
-std::int64_t peak_kib(int pid) {
-  std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
-  std::string word;
-  std::int64_t kib = 0;
-  while (status >> word)
-    if (word == "VmHWM:") status >> kib;
-  return kib;
-}
-
 }  // namespace
 
 TEST_CASE("log: what workers write comes line by line, with server, incarnation and stream") {

@@ -23,13 +23,6 @@ std::vector<std::string> top(const Instance& peeperd) {
   return {program("peeper"), "--socket", peeperd.socket(), "top", "--delay", "100"};
 }
 
-std::string line_with(const std::string& text, std::string_view word) {
-  const std::size_t at = text.find(word);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = text.rfind('\n', at) + 1;
-  return text.substr(begin, text.find('\n', at) - begin);
-}
-
 constexpr const char* kUp = "\033[A";
 constexpr const char* kDown = "\033[B";
 

@@ -1,7 +1,6 @@
 #include "worker/runtime/inspector.hpp"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -11,6 +10,7 @@
 #include "common/launch.hpp"
 #include "common/resp/writer.hpp"
 #include "common/segment/picture.hpp"
+#include "common/write_all.hpp"
 #include "peeper/allocator.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/exception_text.hpp"
@@ -30,15 +30,6 @@ std::string error_value(const std::string& what) {
   std::string value;
   resp::append_error(value, "ERR " + what);
   return value;
-}
-
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 abi::Sink sink_to(std::string& value) {

@@ -58,6 +58,13 @@ std::string text_of(const Result<resp::Reply>& reply) {
   return text + "]";
 }
 
+std::string line_with(const std::string& text, std::string_view word) {
+  const std::size_t at = text.find(word);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = text.rfind('\n', at) + 1;
+  return text.substr(begin, text.find('\n', at) - begin);
+}
+
 std::string Talk::operator()(std::initializer_list<std::string_view> command) {
   return text_of(client_.command(command, kPatience));
 }

@@ -18,6 +18,9 @@ namespace peeper::test {
 // it, null as "(nil)", containers in brackets; "(failure) …" when there was no reply.
 std::string text_of(const Result<resp::Reply>& reply);
 
+// The first line that has this word; empty: none has it.
+std::string line_with(const std::string& text, std::string_view word);
+
 // A client whose answers are texts.
 class Talk {
  public:

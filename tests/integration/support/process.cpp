@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 
 #include "require.hpp"
 
@@ -135,6 +136,18 @@ Ran run(Spawn spawn, std::string_view input, std::chrono::milliseconds patience)
                std::chrono::steady_clock::duration{0})));
   if (status && WIFEXITED(*status)) ran.exit_code = WEXITSTATUS(*status);
   return ran;
+}
+
+std::int64_t peak_kib(int pid) {
+  std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
+  std::string word;
+  while (status >> word)
+    if (word == "VmHWM:") {
+      std::int64_t kib = 0;
+      status >> kib;
+      return kib;
+    }
+  return 0;
 }
 
 }  // namespace peeper::test

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -68,5 +69,8 @@ struct Ran {
 };
 // Runs a program to its end.
 Ran run(Spawn spawn, std::string_view input = {}, std::chrono::milliseconds patience = kPatience);
+
+// The most memory a process has ever had resident.
+std::int64_t peak_kib(int pid);
 
 }  // namespace peeper::test

@@ -1,4 +1,4 @@
-// Writing to stdout and stderr, which may be pipes.
+// Writing all of a text to a descriptor, which may be a pipe.
 #pragma once
 
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string_view>
 
-namespace peeper::cli {
+namespace peeper {
 
 // Blocks until all is written. errno, 0 when it was; EPIPE: the reader has seen enough.
 inline int write_all(int fd, std::string_view text) {
@@ -18,4 +18,4 @@ inline int write_all(int fd, std::string_view text) {
   return 0;
 }
 
-}  // namespace peeper::cli
+}  // namespace peeper
