@@ -18,6 +18,8 @@ inline constexpr int kLeashFd = 4;    // worker: a pipe's end, never read (daemo
 inline constexpr int kLeashHoldFd = 4;  // keeper: its other end, held as long as it lives
 inline constexpr int kAnswerFd = 3;   // inspector: a pipe to the daemon, for one RESP3 value
 inline constexpr int kLineFd = 5;     // worker, standby: a SOCK_SEQPACKET socket from the daemon
+inline constexpr int kListenFd = 5;   // keeper with listeners: a stream socket from the daemon
+inline constexpr int kListenMarkFd = 6;  // the same: an eventfd, see below
 
 // --- Daemon and inspector ------------------------------------------------------------------------
 // A path into a State, and what its inspector may answer, take for itself where limits.memory says
@@ -88,5 +90,23 @@ struct ToDaemon {
   char message[64];         // name of the message in flight, zero-terminated if shorter
 };
 static_assert(std::is_trivially_copyable_v<ToDaemon> && sizeof(ToDaemon) == 1128);
+
+// --- Daemon to keeper: what its listeners are told -----------------------------------------------
+// One event at a time: its head, then its texts in the order of their lengths; the states are RESP3
+// values. When all listeners have returned the keeper answers one byte, and only then comes the next.
+// While it runs a listener the eventfd holds that one's number (from 1), else 0: when the keeper
+// dies, the daemon reads there whose doing it was.
+
+enum class Told : std::uint32_t { kChanged = 1, kTerminated = 2 };
+
+struct ToListeners {
+  Told event;
+  std::uint32_t reason_bytes;  // kTerminated
+  std::uint64_t sequence;      // of `state`
+  std::uint64_t changes;       // kChanged: since the last one told; beyond 1: coalesced
+  std::uint64_t old_bytes;     // kChanged
+  std::uint64_t state_bytes;
+};
+static_assert(std::is_trivially_copyable_v<ToListeners> && sizeof(ToListeners) == 40);
 
 }  // namespace peeper::launch
