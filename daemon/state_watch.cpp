@@ -44,9 +44,14 @@ StateWatch::StateWatch(boost::asio::io_context& loop, StateSource& source, State
 void StateWatch::set_followed(bool followed) {
   if (followed == followed_) return;
   followed_ = followed;
-  followers_ = {};
+  followers_.changes.begin();
+  followers_.endings.clear();
   if (is_wanted()) return look();
+  // Who comes later isn't shown what was seen now.
   observer_.stop();
+  sight_.reset();
+  seen_ = {};
+  sees_nothing_ = false;
 }
 
 void StateWatch::listeners_begin() {
@@ -61,6 +66,7 @@ void StateWatch::terminated(std::string reason) {
   };
   if (followed_) add(followers_);
   if (listener_ != nullptr && listener_->is_there()) add(listeners_);
+  sees_nothing_ = false;
   // What it leaves is to be seen before another goes on.
   if (failures_ == 0) hurry();
   look();
@@ -78,6 +84,7 @@ void StateWatch::renew() {
   ++*run_;
   sight_.reset();
   seen_ = {};
+  sees_nothing_ = false;
   failures_ = 0;
   is_waiting_ = false;
   timer_.cancel();

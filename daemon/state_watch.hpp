@@ -116,8 +116,9 @@ class StateWatch {
   [[nodiscard]] std::optional<StateEvent> next_event(Audience& audience) const;
   [[nodiscard]] static StateEvent take_ending(Audience& audience, std::uint64_t sequence,
                                               const StateText& state);
-  Audience followers_;
-  Audience listeners_;
+  // Who subscribes may have asked for the State before it is observed.
+  Audience followers_{StateAudience{StateAudience::First::kIsTold}, {}};
+  Audience listeners_{StateAudience{StateAudience::First::kIsNoNews}, {}};
   std::optional<StateSight> sight_;  // the last one
   std::uint64_t sight_number_ = 0;   // the question it answered
   std::uint64_t asked_ = 0;          // questions
