@@ -14,8 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 using launch::Seen;
 
-// Between two questions: at least this, and so many times what the last one took, so that an observer
-// has at most a tenth of a processor.
+// Between two questions: at least this, and so many times what the last one took, so that an
+// observer has at most a tenth of a processor.
 constexpr std::chrono::nanoseconds kLeastPause = 2ms;
 constexpr int kPauses = 9;
 // The same where the worker had to show its State, of which its clients hear nothing meanwhile.
@@ -236,7 +236,8 @@ void StateWatch::tell_endings(const StateText& state) {
 }
 
 void StateWatch::lose(const std::string& why) {
-  spdlog::warn("server {}: its state can't be observed: {}; it is tried again", source_.name(), why);
+  spdlog::warn("server {}: its state can't be observed: {}; it is tried again", source_.name(),
+               why);
   const auto pause = std::min(kFirstRetry * (1 << std::min(failures_, 6)), kLongestRetry);
   ++failures_;
   not_before_ = std::chrono::steady_clock::now() + pause;

@@ -1,5 +1,5 @@
-// Tells those who want to know what becomes of a server's State: the subscribers of its channel, and
-// its listeners, who run in the keeper. Asks an observer for the State when something may have
+// Tells those who want to know what becomes of a server's State: the subscribers of its channel,
+// and its listeners, who run in the keeper. Asks an observer for the State when something may have
 // changed, never more often than is worth it, and not at all while nobody wants to know.
 //
 // The worker does nothing for it but ring the bell once, when it is armed. Only one that leaves no
@@ -83,7 +83,9 @@ class StateWatch {
 
  private:
   [[nodiscard]] bool is_wanted() const;
-  [[nodiscard]] bool is_listener_ready() const { return listener_ != nullptr && listener_->is_ready(); }
+  [[nodiscard]] bool is_listener_ready() const {
+    return listener_ != nullptr && listener_->is_ready();
+  }
   [[nodiscard]] bool is_to_be_asked() const;
   void wait_until(Instant when);
   void ask();

@@ -11,8 +11,8 @@
 
 namespace peeper::cli {
 
-// Blocks until the reader of stdout is gone, or peeperd for longer than other commands would wait. What
-// can't be shown is told on stderr.
+// Blocks until the reader of stdout is gone, or peeperd for longer than other commands would wait.
+// What can't be shown is told on stderr.
 [[nodiscard]] Output run_watch(const Options& options, Targets targets);
 
 // --- Its parts, pure -----------------------------------------------------------------------------

@@ -96,8 +96,8 @@ TEST_CASE("observer: what it says is the answer; whatever else it does is told")
   CHECK(answer_of(says(1, 7, 0, "")) == nonsense);
   CHECK(answer_of(says(1, 7, 4, ":5\\r\\n:6\\r\\n")) == nonsense);
   CHECK(answer_of(says(9, 7, 4, ":5\\r\\n")) == nonsense);
-  CHECK(answer_of("printf '\\001\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000\\000\\000\\000"
-                  "\\000\\377\\377\\377\\377\\377\\377\\377\\377' >&3\n") == nonsense);
+  CHECK(answer_of("printf '\\001\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000\\000\\000"
+                  "\\000\\000\\377\\377\\377\\377\\377\\377\\377\\377' >&3\n") == nonsense);
   CHECK(answer_of("cat /dev/zero >&3\n") == nonsense);
   CHECK(answer_of(says(1, 7, 4, "abcd")) == "the state was shown as no RESP value");
   CHECK(answer_of("kill -SEGV $$\n") == "showing the state crashed: SIGSEGV");
@@ -185,7 +185,7 @@ using Lines = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("state watch: it asks when something was written, and only while somebody wants to know") {
+TEST_CASE("state watch: it asks when something was written, while somebody wants to know") {
   Fixture f;
   StateWatch watch{f.loop, f.source, nullptr};
   watch.look();
@@ -212,7 +212,7 @@ TEST_CASE("state watch: it asks when something was written, and only while someb
   CHECK(f.source.published.back() == "observed :1");
 }
 
-TEST_CASE("state watch: a listener that is slow is told all in one, and how many changes they were") {
+TEST_CASE("state watch: a listener that is slow is told all in one, and of how many changes") {
   Fixture f;
   StateWatch watch{f.loop, f.source, &f.listener};
   watch.look();
@@ -253,10 +253,11 @@ TEST_CASE("state watch: an end is told with a State seen after it, after the cha
   watch.terminated("first");   // at once asked for
   watch.terminated("second");  // too late for that question
   REQUIRE(f.await([&] { return f.source.published.size() >= 5; }));
-  CHECK(f.source.published == Lines{"observed :1", ":1 to :2", "first :2", ":2 to :3", "second :3"});
+  CHECK(f.source.published ==
+        Lines{"observed :1", ":1 to :2", "first :2", ":2 to :3", "second :3"});
 }
 
-TEST_CASE("state watch: where nothing is to be seen it waits; where it fails ends are told all the same") {
+TEST_CASE("state watch: where nothing is to be seen it waits; ends are told all the same") {
   Fixture f;
   f.source.script = each_time(says(4, 0, 0, ""));
   StateWatch watch{f.loop, f.source, nullptr};
