@@ -43,6 +43,7 @@ class Observer {
   // `spec`: all but the descriptor it answers by.
   [[nodiscard]] Result<void> start(LaunchSpec spec);
   [[nodiscard]] bool runs() const { return child_ != nullptr; }
+  [[nodiscard]] int pid() const { return child_ ? child_->pid() : 0; }
   [[nodiscard]] bool is_asked() const { return on_answer_ != nullptr; }
   // Of one that runs and isn't asked.
   void ask(OnAnswer on_answer);

@@ -286,6 +286,7 @@ Server::Facts Server::facts() {
   facts.keeper_pid = keeper_ ? keeper_->pid() : 0;
   facts.worker_pid = worker_ ? worker_->pid() : 0;
   facts.standby_pid = standbys_.first_pid();
+  facts.observer_pid = watch_.observer_pid();
   facts.incarnation = incarnation_;
   facts.crashes = crashes_;
   facts.calls = calls_.size();

@@ -170,6 +170,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
     int keeper_pid;          // 0: none
     int worker_pid;
     int standby_pid;         // of the next one
+    int observer_pid;
     std::uint32_t incarnation;
     std::uint64_t crashes;
     std::size_t mailbox;     // messages accepted, not committed

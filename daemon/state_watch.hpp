@@ -77,6 +77,8 @@ class StateWatch {
   void renew();
   // Nobody is told any more.
   void end();
+  // 0: there is none.
+  [[nodiscard]] int observer_pid() const { return observer_.pid(); }
   // Is there something the listeners were not told yet, or are being told? Theirs to know before
   // their keeper ends.
   [[nodiscard]] bool owes_listeners() const;

@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "instance.hpp"
@@ -48,17 +47,8 @@ class Follower {
   Talk talk_;
 };
 
-// Of this peeperd's children, those with the word on their command line.
-std::vector<int> children_with(const Instance& peeperd, std::string_view word) {
-  std::vector<int> pids;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file{entry.path() / "cmdline"};
-    std::string line;
-    std::getline(file, line);
-    if (line.find("--instance=" + peeperd.name()) != line.npos && line.find(word) != line.npos)
-      pids.push_back(std::stoi(entry.path().filename()));
-  }
-  return pids;
+bool exists(std::int64_t pid) {
+  return std::filesystem::exists("/proc/" + std::to_string(pid));
 }
 
 std::int64_t sequence(Talk& talk, std::string_view server) {
@@ -115,14 +105,17 @@ TEST_CASE("state events for RESP2, as Redis publishes; nobody asked for them onc
   peeperd.await([&] {
     return old.look().starts_with("*3\r\n$9\r\nsubscribe\r\n$7\r\ncounter\r\n:1\r\n");
   });
-  peeperd.await([&] { return !children_with(peeperd, "--observe").empty(); });
+  peeperd.await([&] { return peeperd.fact("counter", "observer") != 0; });
   peeperd.await([&] {
     talk({"CALL", "counter", "inc"});
     return old.look().find("*3\r\n$7\r\nmessage\r\n$7\r\ncounter\r\n*14\r\n$5\r\nevent\r\n") !=
            std::string::npos;
   });
+  const auto observer = peeperd.fact("counter", "observer");
+  CHECK(exists(observer));
   REQUIRE(old.send("*2\r\n$11\r\nUNSUBSCRIBE\r\n$7\r\ncounter\r\n"));
-  peeperd.await([&] { return children_with(peeperd, "--observe").empty(); });
+  peeperd.await([&] { return peeperd.fact("counter", "observer") == 0; });
+  CHECK_FALSE(exists(observer));
   peeperd.stop();
 }
 
@@ -180,19 +173,15 @@ TEST_CASE("state events go on when the observer is killed, and when peeperd was"
   Talk talk = peeperd.talk();
   Follower follower{peeperd, "counter"};
   follower.begin();
-  const auto observers = children_with(peeperd, "--observe");
-  REQUIRE(observers.size() == 1);
-  CHECK(::kill(observers[0], SIGKILL) == 0);
+  CHECK(::kill(static_cast<int>(peeperd.fact("counter", "observer")), SIGKILL) == 0);
   talk({"CALL", "counter", "add", "1000"});
   CHECK(follower.line() == "[count 0] -> [count 1000]");
 
-  const Ran watched = [&] {
-    peeperd.kill_all_three("counter");
-    peeperd.await([&] { return children_with(peeperd, "--observe").empty(); });
-    peeperd.start();
-    return peeperd.peeper({"state", "counter"});
-  }();
-  CHECK(watched.exit_code == 0);
+  const auto observer = peeperd.fact("counter", "observer");
+  CHECK(exists(observer));
+  peeperd.kill_all_three("counter");
+  peeperd.await([&] { return !exists(observer); });
+  peeperd.start();
   Talk again = peeperd.talk();
   Follower another{peeperd, "counter"};
   another.begin();
