@@ -80,6 +80,11 @@ TEST_CASE("state events: changes and ends, in their order; what changes nothing 
   CHECK(follower.line() == "terminated (SIGSEGV at 0x0 in 'inc_then_segv') " + count(10));
   talk({"CALL", "counter", "inc"});
   CHECK(follower.line() == count(10) + " -> " + count(11));
+  // Of which no reply tells the daemon.
+  talk({"CAST", "counter", "add", "-1"});
+  CHECK(follower.line() == count(11) + " -> " + count(10));
+  talk({"CAST", "counter", "inc"});
+  CHECK(follower.line() == count(10) + " -> " + count(11));
   CHECK(::kill(peeperd.worker("counter"), SIGKILL) == 0);
   CHECK(follower.line() == "terminated (SIGKILL) " + count(11));
   CHECK(peeperd.peeper({"stop", "counter"}).exit_code == 0);
