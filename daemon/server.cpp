@@ -72,6 +72,8 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+  if (!section_.listener.empty())
+    listeners_ = std::make_unique<KeeperListeners>(loop, sockets, section_, programs_.behaviours);
   prepare_crash_exec();
 }
 
@@ -88,6 +90,9 @@ void Server::start() {
     watch_callbacks();
   }
   const bool was_held = life_.goal == Goal::kHold;
+  const bool was_stopped = life_.down_reason == DownReason::kTerminated ||
+                           life_.down_reason == DownReason::kGroupEnded;
+  if (listeners_ && was_stopped) listeners_->start_over();
   happen({was_held ? EventType::kRelease : EventType::kStart});
   // Otherwise once the segment is attached and recovered.
   if (rings_) settle_start();
