@@ -46,6 +46,22 @@ KeeperListeners::KeeperListeners(boost::asio::io_context& loop, Sockets& sockets
             }),
       log_(loop, sockets, section.name) {}
 
+void KeeperListeners::tell(const StateEvent& event) {
+  ListenerEvent told;
+  switch (event.kind) {
+    case StateEvent::Kind::kChanged: told.event = launch::Told::kChanged; break;
+    case StateEvent::Kind::kTerminated: told.event = launch::Told::kTerminated; break;
+  }
+  told.sequence = event.sequence;
+  told.changes = event.changes;
+  told.reason = event.reason;
+  told.old_state = event.old;
+  told.state = event.state;
+  if (!link_.tell(std::move(told)))
+    spdlog::error("server {}: its listeners are not told of sequence {}: the state is too large",
+                  server_, event.sequence);
+}
+
 Result<KeeperListeners::Ends> KeeperListeners::prepare(LaunchSpec& spec) {
   told_.clear();
   std::vector<std::string> arguments;

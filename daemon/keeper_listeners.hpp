@@ -19,20 +19,22 @@
 #include "daemon/log/keeper_log.hpp"
 #include "daemon/sockets.hpp"
 #include "daemon/spawn.hpp"
+#include "daemon/state_watch.hpp"
 
 namespace peeper::daemon {
 
-class KeeperListeners {
+class KeeperListeners final : public StateListener {
  public:
   KeeperListeners(boost::asio::io_context& loop, Sockets& sockets,
                   const config::ServerSection& section, const config::SearchPath& path);
 
-  // --- For who has events ------------------------------------------------------------------------
-  // Called each time link() has become ready.
+  // --- For who has events: StateListener ---------------------------------------------------------
+  // Called each time is_ready() has become true.
   void when_ready(std::function<void()> call) { on_ready_ = std::move(call); }
-  // There is somebody to be told. False: none is on, so no event is wanted.
-  [[nodiscard]] bool anybody_listens() const { return fates_.any_on(); }
-  [[nodiscard]] ListenerLink& link() { return link_; }
+  [[nodiscard]] bool is_ready() const override { return link_.is_ready(); }
+  [[nodiscard]] bool is_there() const override { return fates_.any_on(); }
+  // A keeper that dies in it isn't told again: that would only kill the next one.
+  void tell(const StateEvent& event) override;
 
   // --- Of each keeper ----------------------------------------------------------------------------
   // What is the keeper's, held until it was launched.

@@ -49,6 +49,10 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              .asks = false,
              .may_begin_anew = section_.does(config::LoopStep::kInit)}),
       control_(loop),
+      listeners_(section_.listener.empty()
+                     ? nullptr
+                     : std::make_unique<KeeperListeners>(loop, sockets, section_,
+                                                         programs_.behaviours)),
       bell_(make_bell()),
       keeper_timer_(loop),
       worker_timer_(loop),
@@ -69,11 +73,11 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); },
              [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
+      watch_(loop, *this, listeners_.get()),
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
-  if (!section_.listener.empty())
-    listeners_ = std::make_unique<KeeperListeners>(loop, sockets, section_, programs_.behaviours);
+  if (listeners_) listeners_->when_ready([this] { watch_.look(); });
   prepare_crash_exec();
 }
 
@@ -117,6 +121,7 @@ void Server::retire() {
         &watchdog_timer_, &call_timer_})
     timer->cancel();
   fail_questions();
+  watch_.end();
   leave();
   courier_.reset();
 }
@@ -246,6 +251,7 @@ void Server::announce_stopped() {
   drain_to_the_end();
   fail_calls(down_text());
   fail_questions();
+  watch_.end();
   channels_.show(segment::ClientState::kDown);
   offer_room();
   settle_start();
@@ -321,6 +327,7 @@ Server::Facts Server::facts() {
     facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
     facts.break_even = worker.break_even.load(std::memory_order_relaxed);
     facts.state_writes = control.counts.state_writes.load(std::memory_order_relaxed);
+    facts.state_changes = control.counts.state_changes.load(std::memory_order_relaxed);
     facts.commits_timed = control.counts.commits_timed.load(std::memory_order_relaxed);
     facts.commit_ns = control.counts.commit_ns.load(std::memory_order_relaxed);
   }

@@ -41,6 +41,7 @@
 #include "daemon/sockets.hpp"
 #include "daemon/standbys.hpp"
 #include "daemon/state_question.hpp"
+#include "daemon/state_watch.hpp"
 #include "daemon/suspension.hpp"
 #include "daemon/upgrade.hpp"
 #include "daemon/watchdog.hpp"
@@ -80,7 +81,7 @@ class Supervision {
 
 enum class StopReason { kDaemonEnds, kTerminated, kGroupEnded };
 
-class Server : public Receiver, private Awaited, private Sockets::User {
+class Server : public Receiver, private Awaited, private Sockets::User, private StateSource {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
          config::ServerSection section, std::filesystem::path library, Exchange& exchange,
@@ -135,6 +136,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   // The committed state, or what `path` names of it; whatever the server does. Answered within
   // limits::kCallTimeout, or TIMEOUT.
   void get_state(std::string path, ReplyTarget asker);
+  // Whether the channel that is its name has subscribers: they are told of its State's changes, and
+  // of its workers' ends.
+  void set_followed(bool followed) { watch_.set_followed(followed); }
   [[nodiscard]] bool is_running() const {
     return life_.goal == Goal::kRun && !life_.coming_back && rings_;
   }
@@ -187,6 +191,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     std::uint64_t hot_pages;
     std::uint64_t break_even;
     std::uint64_t state_writes;     // transactions, of this incarnation
+    std::uint64_t state_changes;    // of those, that changed it
     std::uint64_t commits_timed;
     std::uint64_t commit_ns;        // of those
     std::chrono::milliseconds uptime;  // of the worker since it was ready; 0: there is none
@@ -258,6 +263,13 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void await_look();
   void look_at_questions();
   void fail_questions();
+  // StateSource (server_watch.cpp)
+  [[nodiscard]] StateSource::Moment state_moment() const override;
+  void arm_state_bell() override;
+  [[nodiscard]] LaunchSpec observer_spec() override;
+  void ask_for_state(std::function<void(std::string_view value)> on_value) override;
+  void publish_state_event(const StateEvent& event) override;
+  void take_over_counts();
   void watch_upgrade();
   void hand_over();
   void launch_upgraded();
@@ -358,13 +370,16 @@ class Server : public Receiver, private Awaited, private Sockets::User {
 
   std::list<StateQuestion> questions_;
   Inspector inspector_;
-  struct Moment {
+  StateWatch watch_;
+  std::uint64_t writes_before_ = 0;   // of the workers before this one, since peeperd's start
+  std::uint64_t changes_before_ = 0;
+  struct StateMoment {
     std::uint64_t committed = 0;
     std::uint64_t generation = 0;  // of the journal
-    bool operator==(const Moment&) const = default;
+    bool operator==(const StateMoment&) const = default;
   };
-  [[nodiscard]] Moment moment() const;
-  Moment at_inspection_;
+  [[nodiscard]] StateMoment moment() const;
+  StateMoment at_inspection_;
   std::uint64_t seen_committed_ = 0;  // at the last look
   bool watches_questions_ = false;
 

@@ -131,6 +131,10 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                  message,
                  verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
   }
+  const bool has_ended = last_death_.observed != 0;
+  const std::string end = !last_end_was_normal_        ? last_crash_
+                          : life_.goal == Goal::kRun ? "normal"
+                                                       : "shutdown";
   if (upgrade_) upgrade_->cause = last_end_was_normal_ ? "its worker ended by itself" : cause;
   last_death_ = {};
   last_end_was_normal_ = false;
@@ -142,6 +146,8 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
       return happen({EventType::kKeeperFailed});
   }
   const std::uint64_t crash = packet.crash;
+  take_over_counts();
+  if (has_ended) watch_.terminated(end);
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
@@ -185,6 +191,7 @@ Server::Attached Server::attach_rings() {
                                        [this] { on_damaged_outbox(); });
   // Incarnations are counted over the segment's life, not the daemon's.
   incarnation_ = rings_->segment().control().worker.incarnation.load(std::memory_order_acquire);
+  watch_.renew();
   return Attached::kDone;
 }
 

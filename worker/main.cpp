@@ -1,5 +1,5 @@
-// peeper-worker: runs one server's callbacks on its heap; or, with --inspect, shows the State as of
-// the last commit and ends. Started by peeperd, never by hand.
+// peeper-worker: runs one server's callbacks on its heap; or shows the State as of the last commit,
+// once (--inspect) or each time it is asked (--observe). Started by peeperd, never by hand.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/inspector.hpp"
+#include "worker/runtime/observer.hpp"
 #include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
 #include "worker/runtime/sandbox.hpp"
@@ -32,6 +33,7 @@ struct Options {
   worker::Sandbox sandbox;
   bool standby = false;
   bool inspects = false;
+  bool observes = false;
   std::string path;  // of what it shows
 };
 
@@ -47,6 +49,8 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_flag("--inspect", options.inspects, "Show the State to the daemon, and end")
       ->excludes(incarnation);
   app.add_option("--path", options.path, "... this part of it");
+  app.add_flag("--observe", options.observes, "Show the State each time the daemon asks")
+      ->excludes(incarnation);
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
   app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
   app.add_option("--busy-poll", options.runtime.busy_poll.ns,
@@ -109,7 +113,7 @@ bool may_start(segment::WorkerStatus& status, pid_t daemon) {
 }
 
 // Whatever goes wrong is an answer: who asked must learn of it.
-int show_state(const Options& options) {
+int inspect(const Options& options) {
   ::prctl(PR_SET_NAME, ("i:" + options.id.server).c_str());
   const auto fail = [](const Failure& failure) {
     worker::answer_failure(launch::kAnswerFd, failure.what);
@@ -125,12 +129,27 @@ int show_state(const Options& options) {
   return worker::inspect(*segment, **behaviour, options.path, launch::kAnswerFd);
 }
 
+// What goes wrong at the start goes to stderr, and so into the daemon's log.
+int observe(const Options& options) {
+  ::prctl(PR_SET_NAME, ("o:" + options.id.server).c_str());
+  const auto segment = segment::Segment::open(options.id, segment::View::kLook);
+  if (!segment) refuse(segment.error().what);
+  // Of the two ways to look at a heap, both.
+  worker::limit_inspector(2 * segment->heap().size());
+  const auto sandboxed = worker::enter_sandbox(options.sandbox, "/dev/null");
+  if (!sandboxed) refuse(sandboxed.error().what);
+  const auto behaviour = worker::load_behaviour(options.library);
+  if (!behaviour) refuse(behaviour.error().what);
+  return worker::observe(*segment, **behaviour, launch::kObserveFd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const pid_t daemon = ::getppid();
   Options options = parse_or_exit(argc, argv);
-  if (options.inspects) ::_exit(show_state(options));
+  if (options.inspects) ::_exit(inspect(options));
+  if (options.observes) ::_exit(observe(options));
   options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 

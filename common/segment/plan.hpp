@@ -13,6 +13,12 @@ constexpr std::uint64_t page_up(std::uint64_t bytes) {
   return (bytes + kPageBytes - 1) & ~std::uint64_t{kPageBytes - 1};
 }
 
+// That the heap's first `bytes` lie in.
+constexpr std::uint64_t blocks_of(std::uint64_t bytes) {
+  constexpr std::uint64_t kBlockBytes = kBlockPages * kPageBytes;
+  return (bytes + kBlockBytes - 1) / kBlockBytes;
+}
+
 struct PlanSizes {
   std::uint64_t heap_bytes;     // rounded up to pages
   std::uint64_t mailbox_bytes;  // rounded up to a power of two
