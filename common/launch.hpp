@@ -95,6 +95,7 @@ enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made
   kRecovered = 2,  // a worker may start
   kFailed = 3,     // text says why; the keeper exits. Starting it again would not help
+  kListenerFailed = 4,  // text says why that of number `sequence` (from 1) can't be told anything
 };
 
 struct ToDaemon {
@@ -115,6 +116,9 @@ static_assert(std::is_trivially_copyable_v<ToDaemon> && sizeof(ToDaemon) == 1128
 // values. When all listeners have returned the keeper answers one byte, and only then comes the next.
 // While it runs a listener the eventfd holds that one's number (from 1), else 0: when the keeper
 // dies, the daemon reads there whose doing it was.
+
+// Of a state no more than kInspectedBytes, of a reason no more than this.
+inline constexpr std::size_t kReasonBytes = 4 * limits::KiB;
 
 enum class Told : std::uint32_t { kChanged = 1, kTerminated = 2 };
 

@@ -190,6 +190,8 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
       .text("last_crash", facts.last_crash)
       .text("down", facts.state == "down" ? server->down_text() : "")
       .number_or_null("comes_back_in_ms", facts.comes_back_in ? facts.comes_back_in->count() : 0);
+  if (const KeeperListeners* listeners = server->listeners())
+    map.value("listeners", listeners->value());
   session.reply(map.take());
   return Outcome::kDone;
 }

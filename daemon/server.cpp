@@ -49,6 +49,10 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              .asks = false,
              .may_begin_anew = section_.does(config::LoopStep::kInit)}),
       control_(loop),
+      listeners_(section_.listener.empty()
+                     ? nullptr
+                     : std::make_unique<KeeperListeners>(loop, sockets, section_,
+                                                         programs_.behaviours)),
       bell_(make_bell()),
       keeper_timer_(loop),
       worker_timer_(loop),
@@ -69,10 +73,11 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); },
              [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
-      watch_(loop, *this, nullptr),
+      watch_(loop, *this, listeners_.get()),
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+  if (listeners_) listeners_->when_ready([this] { watch_.look(); });
   prepare_crash_exec();
 }
 
@@ -89,6 +94,9 @@ void Server::start() {
     watch_callbacks();
   }
   const bool was_held = life_.goal == Goal::kHold;
+  const bool was_stopped = life_.down_reason == DownReason::kTerminated ||
+                           life_.down_reason == DownReason::kGroupEnded;
+  if (listeners_ && was_stopped) listeners_->start_over();
   happen({was_held ? EventType::kRelease : EventType::kStart});
   // Otherwise once the segment is attached and recovered.
   if (rings_) settle_start();

@@ -30,6 +30,7 @@
 #include "daemon/crash_exec.hpp"
 #include "daemon/debug.hpp"
 #include "daemon/inspector.hpp"
+#include "daemon/keeper_listeners.hpp"
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/log/output_log.hpp"
@@ -147,6 +148,8 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   [[nodiscard]] const Traffic& traffic() const { return traffic_; }
   // One that a client was answered by others for a message to this server.
   void note_error(std::string_view value) { traffic_.note_error(value); }
+  // nullptr: it has none.
+  [[nodiscard]] KeeperListeners* listeners() const { return listeners_.get(); }
   // What its workers wrote.
   [[nodiscard]] const OutputLog& output() const { return output_; }
 
@@ -331,6 +334,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   boost::asio::generic::seq_packet_protocol::socket control_;
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;
+  std::unique_ptr<KeeperListeners> listeners_;
   UniqueFd bell_;
   const Leash leash_;
   boost::asio::steady_timer keeper_timer_;

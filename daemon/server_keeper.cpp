@@ -51,6 +51,12 @@ void Server::launch_keeper() {
                    {leash_.writing_end(), launch::kLeashHoldFd}}};
   if (const auto owner = segment_owner())
     spec.arguments.push_back("--owner=" + std::to_string(*owner));
+  KeeperListeners::Ends ends;
+  if (listeners_) {
+    auto prepared = listeners_->prepare(spec);
+    if (!prepared) return launch_failed(EventType::kKeeperLaunchFailed, prepared.error());
+    ends = *std::move(prepared);
+  }
   auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });
   if (!child) return launch_failed(EventType::kKeeperLaunchFailed, child.error());
   keeper_ = *std::move(child);
@@ -69,10 +75,15 @@ void Server::receive_from_keeper() {
 }
 
 void Server::on_keeper_packet(const launch::ToDaemon& packet) {
+  if (packet.event == launch::Event::kListenerFailed) {  // beside what the keeper owes
+    if (listeners_) listeners_->failed(packet.sequence, text_of(packet));
+    return;
+  }
   disarm(keeper_timer_);
   switch (packet.event) {
     case launch::Event::kAttached:
       channels_.set_keeper(control_.native_handle());
+      if (listeners_) listeners_->attached();
       show_worker_to_keeper();
       return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
@@ -80,6 +91,7 @@ void Server::on_keeper_packet(const launch::ToDaemon& packet) {
       failure_ = text_of(packet);
       spdlog::error("server {}: {}", name(), failure_);
       return happen({EventType::kKeeperFailed});
+    case launch::Event::kListenerFailed: return;  // above
   }
 }
 
@@ -187,6 +199,7 @@ Server::Attached Server::attach_rings() {
 // kernel to end it, which is soon: it sits and listens.
 void Server::forsake_keeper() {
   keeper_.reset();
+  if (listeners_) listeners_->forsaken();
   channels_.set_keeper(-1);
   boost::system::error_code ignored;
   control_.close(ignored);
@@ -200,15 +213,18 @@ void Server::tell_keeper(const launch::ToKeeper& request) {
 }
 
 void Server::on_keeper_exit(int wait_status) {
+  const bool is_ours = keeper_->was_killed();
   keeper_.reset();
+  const bool is_listeners =
+      listeners_ && listeners_->died(wait_status, is_ours, std::chrono::steady_clock::now());
   channels_.set_keeper(-1);
   disarm(keeper_timer_);
   boost::system::error_code ignored;
   control_.close(ignored);
-  if (life_.goal == Goal::kRun && !life_.ending_keeper)
+  if (life_.goal == Goal::kRun && !life_.ending_keeper && !is_listeners)
     spdlog::warn("server {}: its keeper ended with status {:#x}; starting another", name(),
                  wait_status);
-  happen({EventType::kKeeperDied});
+  happen({.type = EventType::kKeeperDied, .of_listener = is_listeners});
 }
 
 }  // namespace peeper::daemon

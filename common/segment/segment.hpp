@@ -71,6 +71,11 @@ class Segment {
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
+  // From here on a write to any of it by any thread of this process is a fault, or none is any more.
+  // For the keeper, in between two recoveries.
+  enum class Writing { kForbidden, kAllowed };
+  [[nodiscard]] Result<void> set_writing(Writing writing) const;
+
   // --- For a worker that dies: in signal handlers too; nothing undoes them -----------------------
   // From here on a commit by any thread of this process is a fault. False if the kernel refuses.
   bool forbid_commits() const noexcept;
