@@ -54,11 +54,6 @@ void StateWatch::set_followed(bool followed) {
   sees_nothing_ = false;
 }
 
-void StateWatch::listeners_begin() {
-  listeners_.changes.begin();
-  look();
-}
-
 void StateWatch::terminated(std::string reason) {
   const auto add = [&](Audience& audience) {
     if (audience.endings.size() == kMostEndings) audience.endings.pop_front();
@@ -103,8 +98,7 @@ bool StateWatch::is_wanted() const {
 }
 
 bool StateWatch::owes_listeners() const {
-  return !ended_ && listener_ != nullptr && listener_->is_there() &&
-         (!listener_->is_ready() || !listeners_.endings.empty());
+  return !ended_ && listener_ != nullptr && listener_->is_attached() && !listeners_.endings.empty();
 }
 
 // For a sight that isn't there yet?

@@ -52,8 +52,10 @@ class StateListener {
   virtual ~StateListener() = default;
   // Is there somebody to be told, who has done with all before?
   [[nodiscard]] virtual bool is_ready() const = 0;
-  // Is there somebody, now or later?
+  // Is there somebody, now or later? Who comes later goes on where the last one was.
   [[nodiscard]] virtual bool is_there() const = 0;
+  // Is there somebody now, though he may be busy?
+  [[nodiscard]] virtual bool is_attached() const = 0;
   virtual void tell(const StateEvent& event) = 0;
 };
 
@@ -69,8 +71,6 @@ class StateWatch {
   void set_followed(bool followed);
   // Something may have changed, somebody may be ready. Cheap where nothing is to be done.
   void look();
-  // The listeners are others than before: they begin with the next sight.
-  void listeners_begin();
   // A worker has ended.
   void terminated(std::string reason);
   // Other code, or another segment: the observer's are void.
@@ -79,8 +79,7 @@ class StateWatch {
   void end();
   // 0: there is none.
   [[nodiscard]] int observer_pid() const { return observer_.pid(); }
-  // Is there something the listeners were not told yet, or are being told? Theirs to know before
-  // their keeper ends.
+  // Is there an end that the listeners were not told of yet? Theirs to know before their keeper ends.
   [[nodiscard]] bool owes_listeners() const;
 
  private:
