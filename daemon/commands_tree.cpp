@@ -18,6 +18,7 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .number_or_null("worker", facts.worker_pid)
       .number_or_null("keeper", facts.keeper_pid)
       .number_or_null("standby", facts.standby_pid)
+      .number_or_null("observer", facts.observer_pid)
       .number("incarnation", facts.incarnation)
       .number("crashes", static_cast<std::int64_t>(facts.crashes))
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))

@@ -49,6 +49,7 @@ KeeperListeners::KeeperListeners(boost::asio::io_context& loop, Sockets& sockets
 void KeeperListeners::tell(const StateEvent& event) {
   ListenerEvent told;
   switch (event.kind) {
+    case StateEvent::Kind::kObserved: return;  // no change
     case StateEvent::Kind::kChanged: told.event = launch::Told::kChanged; break;
     case StateEvent::Kind::kTerminated: told.event = launch::Told::kTerminated; break;
   }

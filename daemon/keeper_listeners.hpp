@@ -33,6 +33,7 @@ class KeeperListeners final : public StateListener {
   void when_ready(std::function<void()> call) { on_ready_ = std::move(call); }
   [[nodiscard]] bool is_ready() const override { return link_.is_ready(); }
   [[nodiscard]] bool is_there() const override { return fates_.any_on(); }
+  [[nodiscard]] bool is_attached() const override { return link_.is_attached(); }
   // A keeper that dies in it isn't told again: that would only kill the next one.
   void tell(const StateEvent& event) override;
 

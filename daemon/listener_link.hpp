@@ -54,6 +54,7 @@ class ListenerLink {
   // --- Events ------------------------------------------------------------------------------------
   // A keeper is attached, and has acknowledged everything.
   [[nodiscard]] bool is_ready() const { return is_attached_ && !is_telling_; }
+  [[nodiscard]] bool is_attached() const { return is_attached_; }
   // False, and nothing is told: it isn't ready, or a state is larger than launch::kInspectedBytes.
   bool tell(ListenerEvent event);
   // Events that were acknowledged, of all keepers.

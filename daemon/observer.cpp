@@ -124,10 +124,10 @@ void Observer::on_exit(int wait_status) {
   if (!on_answer) return;
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == launch::kExitMoved)
     return on_answer(Failure{"its segment was given another size", EAGAIN});
-  on_answer(Failure{WIFSIGNALED(wait_status)
-                        ? "showing the state crashed: " + segment::signal_name(WTERMSIG(wait_status))
-                        : "the process that shows the state ended",
-                    0});
+  if (WIFSIGNALED(wait_status))
+    return on_answer(Failure{
+        "showing the state crashed: " + segment::signal_name(WTERMSIG(wait_status)), 0});
+  on_answer(Failure{"the process that shows the state ended", 0});
 }
 
 }  // namespace peeper::daemon

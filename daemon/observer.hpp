@@ -1,9 +1,9 @@
-// The process that shows a server's State each time it is asked: peeper-worker --observe. It runs the
-// behaviour's code on what the worker left, so all that comes from it is doubted: how much, how late,
-// whether it is one value.
+// The process that shows a server's State each time it is asked: peeper-worker --observe. It runs
+// the behaviour's code on what the worker left, so all that comes from it is doubted: how much, how
+// late, whether it is one value.
 //
-// Owner: StateWatch. Thread: the loop's. Never blocks but for launching a process, and for ending it
-// in stop().
+// Owner: StateWatch. Thread: the loop's. Never blocks but for launching a process, and for ending
+// it in stop().
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -28,8 +28,8 @@ class Observer {
     std::uint64_t sequence;  // of kState and kSame
     StateText value;         // the same
   };
-  // Once for each ask(). A failure: the process has ended, or was ended for what it did; EAGAIN where
-  // another is worth starting at once.
+  // Once for each ask(). A failure: the process has ended, or was ended for what it did; EAGAIN
+  // where another is worth starting at once.
   using OnAnswer = std::function<void(Result<Answer>)>;
 
   // One that takes longer than `limit` for an answer is killed.
@@ -43,6 +43,7 @@ class Observer {
   // `spec`: all but the descriptor it answers by.
   [[nodiscard]] Result<void> start(LaunchSpec spec);
   [[nodiscard]] bool runs() const { return child_ != nullptr; }
+  [[nodiscard]] int pid() const { return child_ ? child_->pid() : 0; }
   [[nodiscard]] bool is_asked() const { return on_answer_ != nullptr; }
   // Of one that runs and isn't asked.
   void ask(OnAnswer on_answer);

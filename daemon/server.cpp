@@ -62,6 +62,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       watchdog_timer_(loop),
       call_timer_(loop),
       state_timer_(loop),
+      listeners_timer_(loop),
       exchange_(exchange),
       sockets_(sockets),
       lookout_(lookout),
@@ -77,7 +78,10 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
-  if (listeners_) listeners_->when_ready([this] { watch_.look(); });
+  if (listeners_) listeners_->when_ready([this] {
+    watch_.look();
+    if (keeper_lingers_ && !watch_.owes_listeners()) stop_keeper();
+  });
   prepare_crash_exec();
 }
 
@@ -118,7 +122,7 @@ void Server::stop(StopReason reason) {
 void Server::retire() {
   for (asio::steady_timer* timer :
        {&keeper_timer_, &worker_timer_, &retry_timer_, &comeback_timer_, &upgrade_timer_,
-        &watchdog_timer_, &call_timer_})
+        &watchdog_timer_, &call_timer_, &listeners_timer_})
     timer->cancel();
   fail_questions();
   watch_.end();
@@ -175,12 +179,14 @@ void Server::act(Action action) {
     case Action::kKillWorker:
       if (worker_) worker_->signal(SIGKILL);
       return;
-    case Action::kStopKeeper: {
-      after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      launch::ToKeeper stop{};
-      stop.request = launch::Request::kStop;
-      return tell_keeper(stop);
-    }
+    case Action::kStopKeeper:
+      if (!watch_.owes_listeners()) return stop_keeper();
+      keeper_lingers_ = true;
+      listeners_timer_.expires_after(kListenersGrace);
+      listeners_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error && keeper_lingers_) stop_keeper();
+      });
+      return;
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -294,6 +300,7 @@ Server::Facts Server::facts() {
   facts.keeper_pid = keeper_ ? keeper_->pid() : 0;
   facts.worker_pid = worker_ ? worker_->pid() : 0;
   facts.standby_pid = standbys_.first_pid();
+  facts.observer_pid = watch_.observer_pid();
   facts.incarnation = incarnation_;
   facts.crashes = crashes_;
   facts.calls = calls_.size();

@@ -173,6 +173,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
     int keeper_pid;          // 0: none
     int worker_pid;
     int standby_pid;         // of the next one
+    int observer_pid;
     std::uint32_t incarnation;
     std::uint64_t crashes;
     std::size_t mailbox;     // messages accepted, not committed
@@ -215,6 +216,8 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
  private:
   // A keeper that owes an answer longer than this hangs: it waits at most 5 s for anything itself.
   static constexpr std::chrono::seconds kKeeperPatience{15};
+  // So long a keeper that is to stop may stay until its listeners know of the worker's end.
+  static constexpr std::chrono::seconds kListenersGrace{2};
 
   void happen(Event event);
   void act(Action action);
@@ -235,6 +238,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   void on_recovered(const launch::ToDaemon& packet);
   [[nodiscard]] std::string_view next_text(bool refused) const;
   void tell_keeper(const launch::ToKeeper& request);
+  void stop_keeper();
   enum class Attached { kDone, kNotNow, kNever };
   Attached attach_rings();
   void forsake_keeper();
@@ -344,6 +348,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   boost::asio::steady_timer watchdog_timer_;
   boost::asio::steady_timer call_timer_;
   boost::asio::steady_timer state_timer_;
+  boost::asio::steady_timer listeners_timer_;
   Instant call_timer_at_ = Instant::max();
 
   Exchange& exchange_;
@@ -403,6 +408,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   std::string failure_;  // why it is down, in the keeper's or the worker's words
   Supervision& supervision_;
   bool is_watching_ = false;   // bell and callbacks
+  bool keeper_lingers_ = false;  // it is to stop, once its listeners know why
   bool owes_started_ = false;  // what the supervision waits for
   bool owes_stopped_ = false;
 };

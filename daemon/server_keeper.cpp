@@ -212,7 +212,19 @@ void Server::tell_keeper(const launch::ToKeeper& request) {
   control_.send(asio::buffer(&request, sizeof request), 0, ignored);
 }
 
+// Its listeners have what they were told; it lets them finish.
+void Server::stop_keeper() {
+  keeper_lingers_ = false;
+  listeners_timer_.cancel();
+  after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
+  launch::ToKeeper stop{};
+  stop.request = launch::Request::kStop;
+  tell_keeper(stop);
+}
+
 void Server::on_keeper_exit(int wait_status) {
+  keeper_lingers_ = false;
+  listeners_timer_.cancel();
   const bool is_ours = keeper_->was_killed();
   keeper_.reset();
   const bool is_listeners =

@@ -20,7 +20,11 @@ struct StateSight {
 };
 
 struct StateEvent {
-  enum class Kind { kChanged, kTerminated };
+  enum class Kind {
+    kObserved,  // it is observed from here on: whatever changes after this state is told
+    kChanged,
+    kTerminated,
+  };
   Kind kind = Kind::kChanged;
   std::uint64_t sequence = 0;  // of `state`
   std::uint64_t changes = 0;   // kChanged: since the last event; beyond 1: coalesced
@@ -32,7 +36,10 @@ struct StateEvent {
 // Somebody who is told of changes, at a pace of his own.
 class StateAudience {
  public:
-  // From the next sight on: that itself is no news.
+  enum class First { kIsTold, kIsNoNews };
+  explicit StateAudience(First first) : first_(first) {}
+
+  // Anew, with the next sight.
   void begin() { last_.reset(); }
   [[nodiscard]] bool has_begun() const { return last_.has_value(); }
 
@@ -41,6 +48,7 @@ class StateAudience {
   [[nodiscard]] std::optional<StateEvent> see(const StateSight& sight);
 
  private:
+  First first_;
   std::optional<StateSight> last_;  // that he was told
 };
 

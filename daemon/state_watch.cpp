@@ -14,8 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 using launch::Seen;
 
-// Between two questions: at least this, and so many times what the last one took, so that an observer
-// has at most a tenth of a processor.
+// Between two questions: at least this, and so many times what the last one took, so that an
+// observer has at most a tenth of a processor.
 constexpr std::chrono::nanoseconds kLeastPause = 2ms;
 constexpr int kPauses = 9;
 // The same where the worker had to show its State, of which its clients hear nothing meanwhile.
@@ -44,14 +44,14 @@ StateWatch::StateWatch(boost::asio::io_context& loop, StateSource& source, State
 void StateWatch::set_followed(bool followed) {
   if (followed == followed_) return;
   followed_ = followed;
-  followers_ = {};
+  followers_.changes.begin();
+  followers_.endings.clear();
   if (is_wanted()) return look();
+  // Who comes later isn't shown what was seen now.
   observer_.stop();
-}
-
-void StateWatch::listeners_begin() {
-  listeners_.changes.begin();
-  look();
+  sight_.reset();
+  seen_ = {};
+  sees_nothing_ = false;
 }
 
 void StateWatch::terminated(std::string reason) {
@@ -61,6 +61,7 @@ void StateWatch::terminated(std::string reason) {
   };
   if (followed_) add(followers_);
   if (listener_ != nullptr && listener_->is_there()) add(listeners_);
+  sees_nothing_ = false;
   // What it leaves is to be seen before another goes on.
   if (failures_ == 0) hurry();
   look();
@@ -78,6 +79,7 @@ void StateWatch::renew() {
   ++*run_;
   sight_.reset();
   seen_ = {};
+  sees_nothing_ = false;
   failures_ = 0;
   is_waiting_ = false;
   timer_.cancel();
@@ -96,8 +98,7 @@ bool StateWatch::is_wanted() const {
 }
 
 bool StateWatch::owes_listeners() const {
-  return !ended_ && listener_ != nullptr && listener_->is_there() &&
-         (!listener_->is_ready() || !listeners_.endings.empty());
+  return !ended_ && listener_ != nullptr && listener_->is_attached() && !listeners_.endings.empty();
 }
 
 // For a sight that isn't there yet?
@@ -229,7 +230,8 @@ void StateWatch::tell_endings(const StateText& state) {
 }
 
 void StateWatch::lose(const std::string& why) {
-  spdlog::warn("server {}: its state can't be observed: {}; it is tried again", source_.name(), why);
+  spdlog::warn("server {}: its state can't be observed: {}; it is tried again", source_.name(),
+               why);
   const auto pause = std::min(kFirstRetry * (1 << std::min(failures_, 6)), kLongestRetry);
   ++failures_;
   not_before_ = std::chrono::steady_clock::now() + pause;

@@ -1,5 +1,5 @@
-// Tells those who want to know what becomes of a server's State: the subscribers of its channel, and
-// its listeners, who run in the keeper. Asks an observer for the State when something may have
+// Tells those who want to know what becomes of a server's State: the subscribers of its channel,
+// and its listeners, who run in the keeper. Asks an observer for the State when something may have
 // changed, never more often than is worth it, and not at all while nobody wants to know.
 //
 // The worker does nothing for it but ring the bell once, when it is armed. Only one that leaves no
@@ -52,8 +52,10 @@ class StateListener {
   virtual ~StateListener() = default;
   // Is there somebody to be told, who has done with all before?
   [[nodiscard]] virtual bool is_ready() const = 0;
-  // Is there somebody, now or later?
+  // Is there somebody, now or later? Who comes later goes on where the last one was.
   [[nodiscard]] virtual bool is_there() const = 0;
+  // Is there somebody now, though he may be busy?
+  [[nodiscard]] virtual bool is_attached() const = 0;
   virtual void tell(const StateEvent& event) = 0;
 };
 
@@ -69,21 +71,22 @@ class StateWatch {
   void set_followed(bool followed);
   // Something may have changed, somebody may be ready. Cheap where nothing is to be done.
   void look();
-  // The listeners are others than before: they begin with the next sight.
-  void listeners_begin();
   // A worker has ended.
   void terminated(std::string reason);
   // Other code, or another segment: the observer's are void.
   void renew();
   // Nobody is told any more.
   void end();
-  // Is there something the listeners were not told yet, or are being told? Theirs to know before
-  // their keeper ends.
+  // 0: there is none.
+  [[nodiscard]] int observer_pid() const { return observer_.pid(); }
+  // Is there an end that the listeners were not told of yet? Theirs to know before their keeper ends.
   [[nodiscard]] bool owes_listeners() const;
 
  private:
   [[nodiscard]] bool is_wanted() const;
-  [[nodiscard]] bool is_listener_ready() const { return listener_ != nullptr && listener_->is_ready(); }
+  [[nodiscard]] bool is_listener_ready() const {
+    return listener_ != nullptr && listener_->is_ready();
+  }
   [[nodiscard]] bool is_to_be_asked() const;
   void wait_until(Instant when);
   void ask();
@@ -116,8 +119,9 @@ class StateWatch {
   [[nodiscard]] std::optional<StateEvent> next_event(Audience& audience) const;
   [[nodiscard]] static StateEvent take_ending(Audience& audience, std::uint64_t sequence,
                                               const StateText& state);
-  Audience followers_;
-  Audience listeners_;
+  // Who subscribes may have asked for the State before it is observed.
+  Audience followers_{StateAudience{StateAudience::First::kIsTold}, {}};
+  Audience listeners_{StateAudience{StateAudience::First::kIsNoNews}, {}};
   std::optional<StateSight> sight_;  // the last one
   std::uint64_t sight_number_ = 0;   // the question it answered
   std::uint64_t asked_ = 0;          // questions

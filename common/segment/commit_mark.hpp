@@ -2,10 +2,10 @@
 // transaction meanwhile, die, be recovered, or go on and commit.
 //
 // What was read between two looks that found the same mark is the heap of that commit, if what the
-// journal had at the first one is put back over it. A page is written only once its pre-image counts
-// (journal.hpp), and entries are forgotten only after the generation has grown. So same commit, same
-// generation and same count mean that all that was written since the commit had its pre-image among
-// those, also if the worker died and the keeper rolled it back in between.
+// journal had at the first one is put back over it. A page is written only once its pre-image
+// counts (journal.hpp), and entries are forgotten only after the generation has grown. So same
+// commit, same generation and same count mean that all that was written since the commit had its
+// pre-image among those, also if the worker died and the keeper rolled it back in between.
 //
 // Thread: any. Never blocks. Believes nothing in the segment: each number is read once, checked,
 // used. Failures with EAGAIN: look again. The others are sentences, and count only if the mark is

@@ -18,8 +18,8 @@ namespace peeper::segment {
 // may have memory.
 [[nodiscard]] Result<void> reserve(int fd, const SegmentId& id, Extent extent);
 
-// What belongs to the part [from, to) of the heap: that, and of its pages what the journal has beside
-// their images.
+// What belongs to the part [from, to) of the heap: that, and of its pages what the journal has
+// beside their images.
 struct HeapParts {
   Extent extents[4];
 };

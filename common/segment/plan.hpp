@@ -27,8 +27,8 @@ struct PlanSizes {
 // Whoever lays out differently raises kLayoutVersion: sound_plan() knows only this one.
 [[nodiscard]] Plan lay_out(PlanSizes sizes);
 
-// The journal's images that have memory from the beginning: what a message changes at least, however
-// full /dev/shm is. More is taken while a message needs it (journal.hpp).
+// The journal's images that have memory from the beginning: what a message changes at least,
+// however full /dev/shm is. More is taken while a message needs it (journal.hpp).
 inline constexpr std::uint64_t kJournalSetAside = 256 * 1024;
 constexpr Extent journal_set_aside(const Plan& plan) {
   const std::uint64_t all = plan.journal_pages.bytes;

@@ -87,8 +87,8 @@ class Segment {
   void release_claim() const noexcept;
 
   // --- Size --------------------------------------------------------------------------------------
-  // Gives the first `bytes` of the heap, and what belongs to them in the journal, memory that can't be
-  // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
+  // Gives the first `bytes` of the heap, and what belongs to them in the journal, memory that can't
+  // be missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
 
   // Gives the heap a higher limit and maps it anew: pointers into this mapping are void after it.
@@ -171,8 +171,8 @@ class Segment {
   std::byte* journal_pages_ = nullptr;
 };
 
-// The heap grows by an eighth, within these: what is not used yet is little beside what is, and large
-// ones need few steps.
+// The heap grows by an eighth, within these: what is not used yet is little beside what is, and
+// large ones need few steps.
 inline constexpr std::uint64_t kFirstHeapBytes = 256 * 1024;
 inline constexpr std::uint64_t kMostHeapStep = 64 * 1024 * 1024;
 

@@ -1,15 +1,16 @@
 // A copy of the heap that follows the commits, for who shows a State again and again while its
 // worker goes on: once the copy is that of a commit, it stays so for as long as it is looked at.
 //
-// What refresh() copies is what was written since the last time, which the segment says page by page
-// (Plan::page_writers, signed by each transaction before its commit). It copies until a round finds
-// the same mark before and after (commit_mark.hpp); each round has only the pages of the one before
-// and of the commits meanwhile, so it takes less and less time, as moving a running virtual machine
-// does (Clark et al., Live Migration of Virtual Machines, NSDI 2005). A worker that leaves no gap of
-// some microseconds between two messages, for long, can't be followed: refresh() says so.
+// What refresh() copies is what was written since the last time, which the segment says page by
+// page (Plan::page_writers, signed by each transaction before its commit). It copies until a round
+// finds the same mark before and after (commit_mark.hpp); each round has only the pages of the one
+// before and of the commits meanwhile, so it takes less and less time, as moving a running virtual
+// machine does (Clark et al., Live Migration of Virtual Machines, NSDI 2005). A worker that leaves
+// no gap of some microseconds between two messages, for long, can't be followed: refresh() says so.
 //
 // The worker neither waits nor knows. Memory: as much as the heap's pages that hold something.
-// Owner: a process of its own. Thread: any one. Never blocks, but takes the time that copying takes.
+// Owner: a process of its own. Thread: any one. Never blocks, but takes the time that copying
+// takes.
 #pragma once
 
 #include <cstddef>

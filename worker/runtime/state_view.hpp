@@ -1,8 +1,8 @@
-// Shows the State in a heap that is no worker's: in a process of its own, since it runs the behaviour's
-// code on what a worker left, which may be anything.
+// Shows the State in a heap that is no worker's: in a process of its own, since it runs the
+// behaviour's code on what a worker left, which may be anything.
 //
-// Runs, of the behaviour, format_state, and if there is a format_status its object's constructor; no
-// other callback. One a process: it attaches the SDK's containers. Thread: main, and only that.
+// Runs, of the behaviour, format_state, and if there is a format_status its object's constructor;
+// no other callback. One a process: it attaches the SDK's containers. Thread: main, and only that.
 #pragma once
 
 #include <cstddef>
