@@ -1,5 +1,5 @@
-// The listeners of one server, as far as the daemon has to do with them: what its keeper is launched
-// with, what it writes, what it is told, and whose doing its death was.
+// The listeners of one server, as far as the daemon has to do with them: what its keeper is
+// launched with, what it writes, what it is told, and whose doing its death was.
 //
 // Owner: Server, of those that have listeners. Thread: the loop's. Never blocks.
 #pragma once

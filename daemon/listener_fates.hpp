@@ -1,5 +1,5 @@
-// What becomes of a server's listeners: which of them its keeper is to have, and when one that keeps
-// taking the keeper with it is left out. Pure: the time is an argument.
+// What becomes of a server's listeners: which of them its keeper is to have, and when one that
+// keeps taking the keeper with it is left out. Pure: the time is an argument.
 #pragma once
 
 #include <algorithm>

@@ -1,8 +1,8 @@
-// The daemon's end of what a keeper's listeners are told (common/launch.hpp: ToListeners): one event
-// at a time, which the keeper acknowledges when all of them have returned.
+// The daemon's end of what a keeper's listeners are told (common/launch.hpp: ToListeners): one
+// event at a time, which the keeper acknowledges when all of them have returned.
 //
-// Owner: KeeperListeners. Thread: the loop's. Never blocks, and copies no state: a keeper that reads
-// slowly, or not at all, keeps one event alive and nobody waiting.
+// Owner: KeeperListeners. Thread: the loop's. Never blocks, and copies no state: a keeper that
+// reads slowly, or not at all, keeps one event alive and nobody waiting.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -40,6 +40,8 @@ class EventListener {
  public:
   virtual ~EventListener() = default;
   virtual void hear(const StateEvent& event) = 0;
+  // It takes the states as text.
+  [[nodiscard]] virtual bool wants_text() const { return false; }
   // It sees to it itself that no call takes longer than `listener_timeout`.
   [[nodiscard]] virtual bool keeps_time() const { return false; }
 };

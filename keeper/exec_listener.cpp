@@ -28,8 +28,8 @@ std::string quoted(std::string_view text) {
   return boost::json::serialize(boost::json::value(boost::json::string(valid_utf8(text))));
 }
 
-// A file of memory, to be read from its beginning: unlike a pipe it takes all at once, whether it is
-// read or not.
+// A file of memory, to be read from its beginning: unlike a pipe it takes all at once, whether it
+// is read or not.
 Result<UniqueFd> file_of(std::string_view text) {
   UniqueFd file{::memfd_create("peeper-event", MFD_CLOEXEC)};
   if (!file) return system_failure("no file for the event", errno);
@@ -86,8 +86,9 @@ bool has_ended(pid_t pid, const ExecListener::Limit& limit) {
 
 std::string event_document(const StateEvent& event) {
   const bool is_change = event.kind == StateEvent::Kind::kChanged;
-  std::string text = std::string(R"({"event":)") + (is_change ? R"("changed")" : R"("terminated")") +
-                     R"(,"server":)" + quoted(event.server) + R"(,"sequence":)" +
+  std::string text = std::string(R"({"event":)") +
+                     (is_change ? R"("changed")" : R"("terminated")") + R"(,"server":)" +
+                     quoted(event.server) + R"(,"sequence":)" +
                      std::to_string(event.sequence);
   if (is_change) {
     text += R"(,"changes":)" + std::to_string(event.changes) + R"(,"old":)";

@@ -11,7 +11,7 @@
 
 namespace peeper::keeper {
 
-// {"event":"changed","server":…,"sequence":…,"changes":…,"old":…,"state":…} or
+// {"event":"changed","server":…,"sequence":…,"changes":…,"old":…,"state":…}, or
 // {"event":"terminated","server":…,"sequence":…,"reason":…,"state":…}, and a line's end. Pure.
 [[nodiscard]] std::string event_document(const StateEvent& event);
 
@@ -24,6 +24,7 @@ class ExecListener final : public EventListener {
   ExecListener(std::string program, Limit limit)
       : program_(std::move(program)), limit_(limit) {}
   void hear(const StateEvent& event) override;
+  [[nodiscard]] bool wants_text() const override { return true; }
   [[nodiscard]] bool keeps_time() const override { return true; }
 
  private:

@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -22,6 +23,9 @@ namespace {
 // To say what is the matter when a listener hangs that may hold a lock of the allocator's. Beyond:
 // SIGALRM ends the process.
 constexpr unsigned kLastWordsSeconds = 2;
+
+// For a program to be started, and killed at its limit: what takes longer than that hangs.
+constexpr std::chrono::seconds kKillingTime{10};
 
 void block_signals(sigset_t& before) {
   sigset_t all;
@@ -102,6 +106,14 @@ void ListenerThread::make_all() {
 void ListenerThread::tell_all(const StateEvent& event) {
   const char* doing =
       event.kind == StateEvent::Kind::kChanged ? "on_state_changed" : "on_terminate";
+  // That is our own work, and not of the time of whoever comes first.
+  const auto wants_text = [](const Member& member) {
+    return member.listener && member.listener->wants_text();
+  };
+  if (std::ranges::any_of(members_, wants_text)) {
+    (void)event.old_text();
+    (void)event.state_text();
+  }
   for (std::size_t i = 0; i < members_.size(); ++i)
     if (members_[i].listener) watched(i + 1, doing, [&] { members_[i].listener->hear(event); });
 }
@@ -125,11 +137,11 @@ void ListenerThread::watched(std::size_t number, const char* doing, Call call) {
   running_ = 0;
 }
 
-// 0: none. A program is given its time and killed by its listener; this is for when even that hangs.
+// 0: none. A program is given its time and killed by its listener; this is for when that hangs.
 std::chrono::milliseconds ListenerThread::limit_of(std::size_t number) const {
   const auto& listener = members_[number - 1].listener;
   if (!limit_) return {};
-  return listener && listener->keeps_time() ? 2 * *limit_ : *limit_;
+  return listener && listener->keeps_time() ? *limit_ + kKillingTime : *limit_;
 }
 
 void ListenerThread::set_mark(std::uint64_t number) const {

@@ -5,8 +5,8 @@
 // knows by that whose doing it was. One that takes too long is noticed by the main thread, which is
 // woken by alarm(), a timer of the kernel's, and ends the process.
 //
-// Owner: Keeper, until the process ends: the thread may hang in foreign code, so it is never joined,
-// and who has one ends by _exit.
+// Owner: Keeper, until the process ends: the thread may hang in foreign code, so it is never
+// joined, and who has one ends by _exit.
 #pragma once
 
 #include <atomic>

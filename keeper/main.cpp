@@ -62,7 +62,8 @@ keeper::ListenerThread* make_listeners(const Options& options, int control) {
                        launch::kListenMarkFd})
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   std::optional<std::chrono::milliseconds> limit;
-  if (options.listener_timeout_ms != 0) limit = std::chrono::milliseconds{options.listener_timeout_ms};
+  if (options.listener_timeout_ms != 0)
+    limit = std::chrono::milliseconds{options.listener_timeout_ms};
   return new keeper::ListenerThread{
       {.server = options.id.server,
        .listeners = options.listeners,

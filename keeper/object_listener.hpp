@@ -20,6 +20,7 @@ class ObjectListener final : public EventListener {
   ObjectListener& operator=(const ObjectListener&) = delete;
 
   void hear(const StateEvent& event) override;
+  [[nodiscard]] bool wants_text() const override { return true; }
 
  private:
   ObjectListener(const listener_abi::Table& table, void* object)

@@ -6,7 +6,7 @@
 //   double                  number; "inf", "-inf" and "nan", which JSON has not, strings
 //   null, boolean           null, true and false
 //   array, set, push        array
-//   map                     object; if a key is no text, or two read alike, an array of [key, value]
+//   map                     object; an array of [key, value] if a key is no text, or two read alike
 //   error                   {"error": {"code": "CRASHED", "message": "…"}}
 #pragma once
 

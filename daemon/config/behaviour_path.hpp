@@ -1,4 +1,5 @@
-// Where a server's behaviour, or one of its listeners, is: from the name in its section to the shared object to load.
+// Where a server's behaviour, or one of its listeners, is: from the name in its section to the
+// shared object to load.
 // Pure, but for the questions whether a file exists. May block on the file system.
 #pragma once
 

@@ -211,8 +211,8 @@ struct ServerSection {
   Overflow overflow = Overflow::kBlock;
   BusyPollLimits busy_poll = kAutoBusyPoll;  // of the worker and of the daemon
   CoreDump core_dump = CoreDump::kWithoutState;
-  // "log", "statsd:HOST:PORT", "exec:PROGRAM", or a name or path as a behaviour's. A relative path is
-  // relative to the configuration file's directory. listeners.hpp finds the files.
+  // "log", "statsd:HOST:PORT", "exec:PROGRAM", or a name or path as a behaviour's. A relative path
+  // is relative to the configuration file's directory. listeners.hpp finds the files.
   std::vector<std::string> listener;
   std::optional<std::chrono::milliseconds> listener_timeout{10'000};  // of a call; none: infinity
   std::vector<DebugOption> debug;

@@ -10,9 +10,9 @@
 
 namespace peeper::config {
 
-// As the keeper takes it: "log", "statsd:HOST:PORT", "exec:FILE" or FILE, both absolute. A shared object
-// is looked for as a behaviour is, a program relative to the configuration file's directory. Failure:
-// there is no such file, or it is no program.
+// As the keeper takes it: "log", "statsd:HOST:PORT", "exec:FILE" or FILE, both absolute. A shared
+// object is looked for as a behaviour is, a program relative to the configuration file's directory.
+// Failure: there is no such file, or it is no program.
 [[nodiscard]] Result<std::string> find_listener(const std::string& listener,
                                                 const SearchPath& path);
 

@@ -163,7 +163,7 @@ TEST_CASE("listener link: a keeper's death, and its mark, say which listener ran
   CHECK_FALSE(linked.link.running_listener().has_value());
 }
 
-TEST_CASE("listener fates: the fourth keeper in a minute is one too many, and only that one is off") {
+TEST_CASE("listener fates: a fourth keeper in a minute is one too many, and only that one is off") {
   ListenerFates fates{{"log", "wicked", "journal"}, 10s};
   const Instant start{};
   CHECK(fates.begin_keeper() == std::vector<std::size_t>{0, 1, 2});
@@ -195,7 +195,7 @@ TEST_CASE("listener fates: one that could not be made is tried again with the ne
   CHECK(fates.begin_keeper().size() == 2);
 }
 
-TEST_CASE("listener: a keeper that one takes along is replaced, whatever strategy and intensity say") {
+TEST_CASE("listener: a keeper that one takes along is replaced, whatever the strategy says") {
   for (const config::Strategy strategy :
        {config::Strategy::kOneForOne, config::Strategy::kOneForAll,
         config::Strategy::kRestForOne}) {

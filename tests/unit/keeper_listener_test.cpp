@@ -53,10 +53,12 @@ std::string differences(const char* before, const char* after) {
 
 TEST_CASE("json: the bytes of a value are as JSON what its tree is") {
   for (const char* value :
-       {":5\r\n", "$-1\r\n", "_\r\n", "#t\r\n", ",1.5\r\n", ",inf\r\n", "+OK\r\n", "-CRASHED now\r\n",
+       {":5\r\n", "$-1\r\n", "_\r\n", "#t\r\n", ",1.5\r\n", ",inf\r\n", "+OK\r\n",
+        "-CRASHED now\r\n",
         "$3\r\na\xff" "b\r\n", "(18446744073709551615\r\n", "(-99999999999999999999\r\n",
         "*2\r\n:1\r\n*0\r\n", "~1\r\n:1\r\n", "%1\r\n$1\r\na\r\n%1\r\n:1\r\n:2\r\n",
-        "%2\r\n$1\r\na\r\n:1\r\n$1\r\na\r\n:2\r\n", "%3\r\n+b\r\n:1\r\n+a\r\n*1\r\n:2\r\n+b\r\n:3\r\n",
+        "%2\r\n$1\r\na\r\n:1\r\n$1\r\na\r\n:2\r\n",
+        "%3\r\n+b\r\n:1\r\n+a\r\n*1\r\n:2\r\n+b\r\n:3\r\n",
         "%0\r\n", "=7\r\ntxt:abc\r\n"}) {
     CAPTURE(value);
     const auto of_bytes = value_json(std::string_view(value));

@@ -1,5 +1,5 @@
-// What a listener is: a class that is told what becomes of a server's state. It runs in the server's
-// keeper, never in its worker: it can't slow the server down, nor break it.
+// What a listener is: a class that is told what becomes of a server's state. It runs in the
+// server's keeper, never in its worker: it can't slow the server down, nor break it.
 //
 //   #include <peeper/listener.hpp>
 //
@@ -11,10 +11,10 @@
 //   };
 //   PEEPER_LISTENER(Audit)
 //
-// Needs Boost.JSON, linked or by boost/json/src.hpp. Each state is as `peeper --json state` shows it.
+// Needs Boost.JSON, linked or by boost/json/src.hpp. A state is as `peeper --json state` shows it.
 //
 // * One thread calls it: in the order of the changes, one call at a time.
-// * A call may take its time. What the server does meanwhile is told by the next call, as one
+// * A call may take its time. What the server does meanwhile is told by the next call as one
 //   change: Change::changes says of how many. A call that takes longer than the server's
 //   `listener_timeout` ends the keeper.
 // * An exception that leaves it is logged, and that is all. A crash ends the keeper. Another keeper

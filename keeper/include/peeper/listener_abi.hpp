@@ -1,8 +1,8 @@
 // The binary interface between a listener's shared object and the keeper that loads it.
 //
-// A listener exports one C function, peeper_listener(), that returns a Table. Both sides compile their
-// own Boost and their own containers: only the plain types of this header cross the border, and
-// states as the bytes of a JSON document. No C++ exception crosses it: what a listener throws is
+// A listener exports one C function, peeper_listener(), that returns a Table. Both sides compile
+// their own Boost and their own containers: only the plain types of this header cross the border,
+// and states as the bytes of a JSON document. No C++ exception crosses it: what a listener throws is
 // caught on its side and told as text.
 //
 // Thread: the keeper's listener thread, that of peeper_listener() itself too.
