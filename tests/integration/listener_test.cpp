@@ -30,11 +30,6 @@ std::string config(const std::string& listeners,
          listeners + "]\n" + more + "\n";
 }
 
-std::string content_of(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  return {std::istreambuf_iterator<char>{stream}, {}};
-}
-
 std::vector<json::value> documents_in(const fs::path& file) {
   std::vector<json::value> all;
   std::ifstream stream{file};
