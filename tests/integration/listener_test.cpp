@@ -8,7 +8,6 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -28,11 +27,6 @@ std::string config(const std::string& listeners,
   return "[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\nstate = \"1000\"\n"
          "state_size = \"1MiB\"\nlistener = [" +
          listeners + "]\n" + more + "\n";
-}
-
-std::string content_of(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
 std::vector<json::value> documents_in(const fs::path& file) {
