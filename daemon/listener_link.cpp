@@ -27,7 +27,7 @@ asio::const_buffer buffer_of(const ListenerEvent::Text& text) {
 
 ListenerLink::ListenerLink(asio::io_context& loop, std::string server,
                            std::function<void()> on_ready)
-    : loop_(loop), server_(std::move(server)), on_ready_(std::move(on_ready)), socket_(loop) {}
+    : loop_(loop), server_(std::move(server)), on_ready_(std::move(on_ready)) {}
 
 ListenerLink::~ListenerLink() { closed(); }
 
@@ -39,7 +39,8 @@ Result<UniqueFd> ListenerLink::open(LaunchSpec& spec) {
     return system_failure("no socket pair for its keeper's listeners", errno);
   UniqueFd theirs{pair[1]};
   boost::system::error_code error;
-  socket_.assign(asio::local::stream_protocol{}, pair[0], error);
+  socket_ = std::make_shared<Socket>(loop_);
+  socket_->assign(asio::local::stream_protocol{}, pair[0], error);
   PEEPER_CHECK(!error, "a fresh socket pair can't be watched");
   keeper_ = std::make_shared<int>();
   has_complained_ = false;
@@ -49,7 +50,7 @@ Result<UniqueFd> ListenerLink::open(LaunchSpec& spec) {
 }
 
 void ListenerLink::attached() {
-  if (!socket_.is_open() || std::exchange(is_attached_, true)) return;
+  if (!socket_ || std::exchange(is_attached_, true)) return;
   listen();
   tell_ready();
 }
@@ -58,8 +59,10 @@ void ListenerLink::closed() {
   keeper_.reset();
   is_attached_ = false;
   is_telling_ = false;
+  if (!socket_) return;
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  socket_->close(ignored);
+  socket_.reset();
 }
 
 std::optional<std::uint64_t> ListenerLink::running_listener() {
@@ -88,14 +91,16 @@ bool ListenerLink::tell(ListenerEvent event) {
       asio::buffer(&out->head, sizeof out->head), asio::buffer(out->event.reason),
       buffer_of(out->event.old_state), buffer_of(out->event.state)};
   // A keeper that is gone is told by its pidfd.
-  asio::async_write(socket_, buffers, [out](boost::system::error_code, std::size_t) {});
+  asio::async_write(*socket_, buffers,
+                    [out, socket = socket_](boost::system::error_code, std::size_t) {});
   return true;
 }
 
 void ListenerLink::listen() {
-  socket_.async_read_some(
+  socket_->async_read_some(
       asio::buffer(acks_),
-      [this, keeper = std::weak_ptr(keeper_)](boost::system::error_code error, std::size_t bytes) {
+      [this, socket = socket_, keeper = std::weak_ptr(keeper_)](boost::system::error_code error,
+                                                                std::size_t bytes) {
         if (error || keeper.expired()) return;
         take_acks(bytes);
         listen();

@@ -72,7 +72,10 @@ class ListenerLink {
   boost::asio::io_context& loop_;
   const std::string server_;
   const std::function<void()> on_ready_;
-  boost::asio::local::stream_protocol::socket socket_;
+  using Socket = boost::asio::local::stream_protocol::socket;
+  // Of one keeper; null: there is none. What is half written when it dies goes on into that one,
+  // not into its successor's.
+  std::shared_ptr<Socket> socket_;
   UniqueFd mark_;
   char acks_[16] = {};
   bool is_attached_ = false;
