@@ -69,6 +69,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); },
              [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
+      message_list_(loop, section_.name),
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
@@ -112,6 +113,7 @@ void Server::retire() {
         &watchdog_timer_, &call_timer_})
     timer->cancel();
   fail_questions();
+  message_list_.fail(error_value(down_text()));
   leave();
   courier_.reset();
 }
@@ -241,6 +243,7 @@ void Server::announce_stopped() {
   drain_to_the_end();
   fail_calls(down_text());
   fail_questions();
+  message_list_.fail(error_value(down_text()));
   channels_.show(segment::ClientState::kDown);
   offer_room();
   settle_start();

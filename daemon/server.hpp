@@ -34,6 +34,7 @@
 #include "daemon/lifecycle.hpp"
 #include "daemon/log/output_log.hpp"
 #include "daemon/lookout.hpp"
+#include "daemon/message_list.hpp"
 #include "daemon/metrics/traffic.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
@@ -134,6 +135,8 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   // The committed state, or what `path` names of it; whatever the server does. Answered within
   // limits::kCallTimeout, or TIMEOUT.
   void get_state(std::string path, ReplyTarget asker);
+  // What its behaviour lists of its messages; whatever the server does.
+  void list_messages(ReplyTarget asker);
   [[nodiscard]] bool is_running() const {
     return life_.goal == Goal::kRun && !life_.coming_back && rings_;
   }
@@ -354,6 +357,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
 
   std::list<StateQuestion> questions_;
   Inspector inspector_;
+  MessageList message_list_;
   struct Moment {
     std::uint64_t committed = 0;
     std::uint64_t generation = 0;  // of the journal

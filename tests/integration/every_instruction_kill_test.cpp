@@ -84,3 +84,7 @@ TEST_CASE("every instruction: a worker really killed while a table rehashes") {
 TEST_CASE("every instruction: a worker really killed while the heap grows") {
   kill_often(kv_server(), growing_allocation);
 }
+
+TEST_CASE("every instruction: a worker really killed in a replace_state while it is suspended") {
+  kill_often(counter_server(), replacement_when_suspended);
+}
