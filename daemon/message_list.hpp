@@ -42,7 +42,7 @@ class MessageList {
     bool operator==(const Stamp&) const = default;
   };
   [[nodiscard]] static std::optional<Stamp> stamp_of(const std::string& library);
-  void on_end(const Result<std::string>& ended);
+  void on_end(const Result<std::string>& answer);
   void answer(const std::string& value);
 
   const std::string server_;

@@ -10,6 +10,7 @@
 #include "common/clock.hpp"
 #include "common/server_channels.hpp"
 #include "common/segment/judgement.hpp"
+#include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -309,6 +310,7 @@ Server::Facts Server::facts() {
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&
         (control.in_flight.channel == segment::Channel::kMailbox ||
+         control.in_flight.channel == segment::Channel::kSystem ||
          control.in_flight.channel == segment::Channel::kClient);
     const segment::WorkerStatus& worker = control.worker;
     facts.heap_reserved = worker.heap_reserved.load(std::memory_order_relaxed);

@@ -9,6 +9,7 @@
 #include "common/pass_fd.hpp"
 #include "common/unique_fd.hpp"
 #include "common/segment/judgement.hpp"
+#include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
 #include "daemon/worker_process.hpp"
 
