@@ -17,6 +17,7 @@ inline constexpr int kControlFd = 3;  // keeper: a SOCK_SEQPACKET socket to the 
 inline constexpr int kLeashFd = 4;    // worker: a pipe's end, never read (daemon/leash.hpp)
 inline constexpr int kLeashHoldFd = 4;  // keeper: its other end, held as long as it lives
 inline constexpr int kAnswerFd = 3;   // inspector: a pipe to the daemon, for one RESP3 value
+inline constexpr int kObserveFd = 3;  // observer: a stream socket to the daemon
 inline constexpr int kLineFd = 5;     // worker, standby: a SOCK_SEQPACKET socket from the daemon
 inline constexpr int kListenFd = 5;   // keeper with listeners: a stream socket from the daemon
 inline constexpr int kListenMarkFd = 6;  // the same: an eventfd, see below
@@ -30,6 +31,24 @@ inline constexpr std::size_t kInspectorBytes = 256 * limits::MiB;
 inline constexpr std::chrono::milliseconds kInspectionTime{3'000};
 // Its exit status, beside 0: the State changed all the while, there is no value.
 inline constexpr int kExitMoved = 75;
+
+// --- Daemon and observer -------------------------------------------------------------------------
+// For each byte the daemon writes, the observer says what there is to be seen: this, then the value.
+
+enum class Seen : std::uint32_t {
+  kState = 1,    // a RESP3 value: the State, or why it can't be shown
+  kSame = 2,     // it shows as the last one did; no value
+  kMoved = 3,    // commits came without a gap; no value
+  kNothing = 4,  // there is no State now; no value
+};
+
+struct FromObserver {
+  Seen seen;
+  std::uint32_t reserved;
+  std::uint64_t sequence;     // of kState and kSame
+  std::uint64_t value_bytes;  // at most kInspectedBytes
+};
+static_assert(std::is_trivially_copyable_v<FromObserver> && sizeof(FromObserver) == 24);
 
 // --- Daemon to worker, one struct a packet -------------------------------------------------------
 // A standby waits for kActivate: from there on it is the worker. The end of the stream instead: it
@@ -76,6 +95,7 @@ enum class Event : std::uint32_t {
   kAttached = 1,   // the segment is open, or made
   kRecovered = 2,  // a worker may start
   kFailed = 3,     // text says why; the keeper exits. Starting it again would not help
+  kListenerFailed = 4,  // text says why that of number `sequence` (from 1) can't be told anything
 };
 
 struct ToDaemon {
@@ -96,6 +116,9 @@ static_assert(std::is_trivially_copyable_v<ToDaemon> && sizeof(ToDaemon) == 1128
 // values. When all listeners have returned the keeper answers one byte, and only then comes the next.
 // While it runs a listener the eventfd holds that one's number (from 1), else 0: when the keeper
 // dies, the daemon reads there whose doing it was.
+
+// Of a state no more than kInspectedBytes, of a reason no more than this.
+inline constexpr std::size_t kReasonBytes = 4 * limits::KiB;
 
 enum class Told : std::uint32_t { kChanged = 1, kTerminated = 2 };
 

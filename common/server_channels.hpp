@@ -1,5 +1,6 @@
 // The channels on which peeperd itself tells of a server to who subscribes. No server can publish
-// there: its own channels are "SERVER/NAME", and no name has a '!'.
+// there: its own channels are "SERVER/NAME", and no name has a '!' or a '/'. One is the server's name
+// alone: changes of its State, and the ends of its workers.
 #pragma once
 
 #include <string>

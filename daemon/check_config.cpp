@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "daemon/config/listeners.hpp"
 #include "daemon/config/log_file.hpp"
 #include "daemon/config/process_rights.hpp"
 
@@ -36,6 +37,9 @@ config::Loaded load_for_start(const Options& options, const config::SearchPath& 
   }
   if (auto unwritable = config::refuse_log_file(loaded.config.daemon))
     loaded.mistakes.push_back(*std::move(unwritable));
+  const std::vector<config::Mistake> missing =
+      config::refuse_missing_listeners(loaded.config.servers, path);
+  loaded.mistakes.insert(loaded.mistakes.end(), missing.begin(), missing.end());
   const std::vector<config::Mistake> unable = config::settle_processes(loaded.config.servers);
   loaded.mistakes.insert(loaded.mistakes.end(), unable.begin(), unable.end());
   std::ranges::stable_sort(loaded.mistakes, {}, [](const config::Mistake& mistake) {

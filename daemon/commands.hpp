@@ -71,7 +71,7 @@ class Commands {
   Outcome use(Session& session, Arguments arguments, Instant start);
   Outcome channel(Session& session, Arguments arguments, Instant start);
   void close_channel(Session& session);
-  void watch_tracing(std::string_view channel);
+  void watch_channel(std::string_view channel);
   Outcome supervisor(Session& session, Arguments arguments, Instant start);
   Outcome sys(Session& session, Arguments arguments, Instant start);
   Outcome ping(Session& session, Arguments arguments, Instant start);

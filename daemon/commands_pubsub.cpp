@@ -39,7 +39,7 @@ Outcome Commands::subscribe(Session& session, Arguments arguments, Instant) {
   }
   for (const std::string_view channel : wanted) {
     subscriptions_.add(channel, session.id, session.as_subscriber());
-    watch_tracing(channel);
+    watch_channel(channel);
     session.channels = subscriptions_.channels_of(session.id).size();
     session.push(confirmation("subscribe", &channel, session.channels));
   }
@@ -49,7 +49,7 @@ Outcome Commands::subscribe(Session& session, Arguments arguments, Instant) {
 Outcome Commands::unsubscribe(Session& session, Arguments arguments, Instant) {
   const auto leave = [&](std::string_view channel) {
     subscriptions_.remove(channel, session.id);
-    watch_tracing(channel);
+    watch_channel(channel);
     session.channels = subscriptions_.channels_of(session.id).size();
     session.push(confirmation("unsubscribe", &channel, session.channels));
   };
@@ -68,16 +68,16 @@ void Commands::leave(Session& session) {
   close_channel(session);
   const std::set<std::string> channels = subscriptions_.channels_of(session.id);
   subscriptions_.remove_all(session.id);
-  for (const std::string& channel : channels) watch_tracing(channel);
+  for (const std::string& channel : channels) watch_channel(channel);
   session.channels = 0;
 }
 
-// A server makes events of what it does only while somebody follows them.
-void Commands::watch_tracing(std::string_view channel) {
-  Server* server = servers_.find(traced_server(channel));
-  if (server == nullptr) return;
-  server->debug().set_followed(subscriptions_.has(std::string(channel)) ? Switch::kOn
-                                                                         : Switch::kOff);
+// A server makes events of what it does, and of its State, only while somebody follows them.
+void Commands::watch_channel(std::string_view channel) {
+  const bool has_subscribers = subscriptions_.has(std::string(channel));
+  if (Server* server = servers_.find(traced_server(channel)))
+    server->debug().set_followed(has_subscribers ? Switch::kOn : Switch::kOff);
+  if (Server* server = servers_.find(channel)) server->set_followed(has_subscribers);
 }
 
 }  // namespace peeper::daemon

@@ -18,6 +18,7 @@ MapValue child_map(Server& server, const Server::Facts& facts) {
       .number_or_null("worker", facts.worker_pid)
       .number_or_null("keeper", facts.keeper_pid)
       .number_or_null("standby", facts.standby_pid)
+      .number_or_null("observer", facts.observer_pid)
       .number("incarnation", facts.incarnation)
       .number("crashes", static_cast<std::int64_t>(facts.crashes))
       .number("mailbox", static_cast<std::int64_t>(facts.mailbox))
@@ -195,6 +196,8 @@ Outcome Commands::sys_get_status(Session& session, Arguments arguments) {
       .text("last_crash", facts.last_crash)
       .text("down", facts.state == "down" ? server->down_text() : "")
       .number_or_null("comes_back_in_ms", facts.comes_back_in ? facts.comes_back_in->count() : 0);
+  if (const KeeperListeners* listeners = server->listeners())
+    map.value("listeners", listeners->value());
   session.reply(map.take());
   return Outcome::kDone;
 }

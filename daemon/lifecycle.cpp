@@ -230,11 +230,14 @@ void on_worker_died(Lifecycle& life, const Event& event, Instant now, Actions& a
   actions.push_back(Action::kAskSupervision);
 }
 
-// One that was stopped because the server ends, or by the strategy, has not crashed.
-void on_keeper_died(Lifecycle& life, Instant now) {
+// One that was stopped because the server ends, or by the strategy, has not crashed. One that a
+// listener took along is replaced, and that is all: no restart is counted, and the worker isn't
+// renewed, whatever the strategy. How often that may be is listener_fates.hpp's to say.
+void on_keeper_died(Lifecycle& life, const Event& event, Instant now) {
   life.keeper = KeeperStage::kNone;
   life.renews_keeper = false;
-  if (std::exchange(life.ending_keeper, false) || !has_supervisor(life)) return;
+  if (std::exchange(life.ending_keeper, false) || !has_supervisor(life) || event.of_listener)
+    return;
   follow(life, kKeeperChild, life.supervisor.exited(kKeeperChild, Exit::kCrash, now));
 }
 
@@ -376,7 +379,7 @@ Actions on_event(Lifecycle& life, Event event, Instant now) {
       break;
     case EventType::kKeeperRecovered: on_recovered(life, event, actions); break;
     case EventType::kKeeperFailed: on_keeper_failed(life); break;
-    case EventType::kKeeperDied: on_keeper_died(life, now); break;
+    case EventType::kKeeperDied: on_keeper_died(life, event, now); break;
     case EventType::kKeeperTimeout:
       if (life.keeper != KeeperStage::kNone &&
           (life.keeper != KeeperStage::kIdle || life.ending_keeper))

@@ -61,7 +61,7 @@ enum class EventType {
   kKeeperAttached,
   kKeeperRecovered,    // refused: the worker said that it can't run at all
   kKeeperFailed,       // it can't hold the segment; another try would not help
-  kKeeperDied,
+  kKeeperDied,         // of_listener: one of its listeners took it along
   kKeeperTimeout,      // it owes an answer for too long
   kWorkerReady,
   kWorkerDied,         // normal: it ended by itself with status 0
@@ -79,6 +79,7 @@ struct Event {
   bool committed = false;  // of kWorkerDied: the new code's worker got that far
   bool progressed = false; // of kWorkerDied: it handled a message, or fired a timer
   bool with_group = false; // of kTerminate: as the group above has ended
+  bool of_listener = false;
 };
 
 enum class Action {

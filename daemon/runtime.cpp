@@ -8,6 +8,7 @@
 
 #include "common/clock.hpp"
 #include "common/limits.hpp"
+#include "daemon/config/listeners.hpp"
 #include "daemon/descendants.hpp"
 #include "daemon/log/set_up_log.hpp"
 #include "daemon/notify.hpp"
@@ -58,6 +59,9 @@ Result<std::unique_ptr<Server>> Runtime::make_server(const config::ServerSection
                                                      Supervision& supervision) {
   auto library = config::find_behaviour(section, programs_.behaviours);
   if (!library) return library.error();
+  for (const std::string& listener : section.listener)
+    if (const auto found = config::find_listener(listener, programs_.behaviours); !found)
+      return found.error();
   return std::make_unique<Server>(loop_, programs_, config_.daemon.instance, section,
                                   *std::move(library), servers_, sockets_, lookout_, supervision);
 }

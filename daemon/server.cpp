@@ -50,6 +50,10 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              .asks = false,
              .may_begin_anew = section_.does(config::LoopStep::kInit)}),
       control_(loop),
+      listeners_(section_.listener.empty()
+                     ? nullptr
+                     : std::make_unique<KeeperListeners>(loop, sockets, section_,
+                                                         programs_.behaviours)),
       bell_(make_bell()),
       keeper_timer_(loop),
       worker_timer_(loop),
@@ -59,6 +63,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
       watchdog_timer_(loop),
       call_timer_(loop),
       state_timer_(loop),
+      listeners_timer_(loop),
       exchange_(exchange),
       sockets_(sockets),
       lookout_(lookout),
@@ -71,9 +76,14 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
       message_list_(loop, section_.name),
+      watch_(loop, *this, listeners_.get()),
       traffic_(now_ns()),
       supervision_(supervision) {
   if (section_.callback_timeout) watchdog_.emplace(*section_.callback_timeout);
+  if (listeners_) listeners_->when_ready([this] {
+    watch_.look();
+    if (keeper_lingers_ && !watch_.owes_listeners()) stop_keeper();
+  });
   prepare_crash_exec();
 }
 
@@ -90,6 +100,9 @@ void Server::start() {
     watch_callbacks();
   }
   const bool was_held = life_.goal == Goal::kHold;
+  const bool was_stopped = life_.down_reason == DownReason::kTerminated ||
+                           life_.down_reason == DownReason::kGroupEnded;
+  if (listeners_ && was_stopped) listeners_->start_over();
   happen({was_held ? EventType::kRelease : EventType::kStart});
   // Otherwise once the segment is attached and recovered.
   if (rings_) settle_start();
@@ -111,10 +124,11 @@ void Server::stop(StopReason reason) {
 void Server::retire() {
   for (asio::steady_timer* timer :
        {&keeper_timer_, &worker_timer_, &retry_timer_, &comeback_timer_, &upgrade_timer_,
-        &watchdog_timer_, &call_timer_})
+        &watchdog_timer_, &call_timer_, &listeners_timer_})
     timer->cancel();
   fail_questions();
   message_list_.fail(error_value(down_text()));
+  watch_.end();
   leave();
   courier_.reset();
 }
@@ -168,12 +182,14 @@ void Server::act(Action action) {
     case Action::kKillWorker:
       if (worker_) worker_->signal(SIGKILL);
       return;
-    case Action::kStopKeeper: {
-      after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
-      launch::ToKeeper stop{};
-      stop.request = launch::Request::kStop;
-      return tell_keeper(stop);
-    }
+    case Action::kStopKeeper:
+      if (!watch_.owes_listeners()) return stop_keeper();
+      keeper_lingers_ = true;
+      listeners_timer_.expires_after(kListenersGrace);
+      listeners_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error && keeper_lingers_) stop_keeper();
+      });
+      return;
     case Action::kKillKeeper:
       spdlog::error("server {}: its keeper does not answer; killing it", name());
       if (keeper_) keeper_->signal(SIGKILL);
@@ -245,6 +261,7 @@ void Server::announce_stopped() {
   fail_calls(down_text());
   fail_questions();
   message_list_.fail(error_value(down_text()));
+  watch_.end();
   channels_.show(segment::ClientState::kDown);
   offer_room();
   settle_start();
@@ -287,6 +304,7 @@ Server::Facts Server::facts() {
   facts.keeper_pid = keeper_ ? keeper_->pid() : 0;
   facts.worker_pid = worker_ ? worker_->pid() : 0;
   facts.standby_pid = standbys_.first_pid();
+  facts.observer_pid = watch_.observer_pid();
   facts.incarnation = incarnation_;
   facts.crashes = crashes_;
   facts.calls = calls_.size();
@@ -321,6 +339,7 @@ Server::Facts Server::facts() {
     facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
     facts.break_even = worker.break_even.load(std::memory_order_relaxed);
     facts.state_writes = control.counts.state_writes.load(std::memory_order_relaxed);
+    facts.state_changes = control.counts.state_changes.load(std::memory_order_relaxed);
     facts.commits_timed = control.counts.commits_timed.load(std::memory_order_relaxed);
     facts.commit_ns = control.counts.commit_ns.load(std::memory_order_relaxed);
   }

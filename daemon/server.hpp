@@ -30,6 +30,7 @@
 #include "daemon/crash_exec.hpp"
 #include "daemon/debug.hpp"
 #include "daemon/inspector.hpp"
+#include "daemon/keeper_listeners.hpp"
 #include "daemon/leash.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/log/output_log.hpp"
@@ -41,6 +42,7 @@
 #include "daemon/sockets.hpp"
 #include "daemon/standbys.hpp"
 #include "daemon/state_question.hpp"
+#include "daemon/state_watch.hpp"
 #include "daemon/suspension.hpp"
 #include "daemon/upgrade.hpp"
 #include "daemon/watchdog.hpp"
@@ -80,7 +82,7 @@ class Supervision {
 
 enum class StopReason { kDaemonEnds, kTerminated, kGroupEnded };
 
-class Server : public Receiver, private Awaited, private Sockets::User {
+class Server : public Receiver, private Awaited, private Sockets::User, private StateSource {
  public:
   Server(boost::asio::io_context& loop, const Programs& programs, std::string instance,
          config::ServerSection section, std::filesystem::path library, Exchange& exchange,
@@ -137,6 +139,9 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void get_state(std::string path, ReplyTarget asker);
   // What its behaviour lists of its messages; whatever the server does.
   void list_messages(ReplyTarget asker);
+  // Whether the channel that is its name has subscribers: they are told of its State's changes, and
+  // of its workers' ends.
+  void set_followed(bool followed) { watch_.set_followed(followed); }
   [[nodiscard]] bool is_running() const {
     return life_.goal == Goal::kRun && !life_.coming_back && rings_;
   }
@@ -146,6 +151,8 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   [[nodiscard]] const Traffic& traffic() const { return traffic_; }
   // One that a client was answered by others for a message to this server.
   void note_error(std::string_view value) { traffic_.note_error(value); }
+  // nullptr: it has none.
+  [[nodiscard]] KeeperListeners* listeners() const { return listeners_.get(); }
   // What its workers wrote.
   [[nodiscard]] const OutputLog& output() const { return output_; }
 
@@ -169,6 +176,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     int keeper_pid;          // 0: none
     int worker_pid;
     int standby_pid;         // of the next one
+    int observer_pid;
     std::uint32_t incarnation;
     std::uint64_t crashes;
     std::size_t mailbox;     // messages accepted, not committed
@@ -187,6 +195,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
     std::uint64_t hot_pages;
     std::uint64_t break_even;
     std::uint64_t state_writes;     // transactions, of this incarnation
+    std::uint64_t state_changes;    // of those, that changed it
     std::uint64_t commits_timed;
     std::uint64_t commit_ns;        // of those
     std::chrono::milliseconds uptime;  // of the worker since it was ready; 0: there is none
@@ -210,6 +219,8 @@ class Server : public Receiver, private Awaited, private Sockets::User {
  private:
   // A keeper that owes an answer longer than this hangs: it waits at most 5 s for anything itself.
   static constexpr std::chrono::seconds kKeeperPatience{15};
+  // So long a keeper that is to stop may stay until its listeners know of the worker's end.
+  static constexpr std::chrono::seconds kListenersGrace{2};
 
   void happen(Event event);
   void act(Action action);
@@ -230,6 +241,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void on_recovered(const launch::ToDaemon& packet);
   [[nodiscard]] std::string_view next_text(bool refused) const;
   void tell_keeper(const launch::ToKeeper& request);
+  void stop_keeper();
   enum class Attached { kDone, kNotNow, kNever };
   Attached attach_rings();
   void forsake_keeper();
@@ -258,6 +270,13 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   void await_look();
   void look_at_questions();
   void fail_questions();
+  // StateSource (server_watch.cpp)
+  [[nodiscard]] StateSource::Moment state_moment() const override;
+  void arm_state_bell() override;
+  [[nodiscard]] LaunchSpec observer_spec() override;
+  void ask_for_state(std::function<void(std::string_view value)> on_value) override;
+  void publish_state_event(const StateEvent& event) override;
+  void take_over_counts();
   void watch_upgrade();
   void hand_over();
   void launch_upgraded();
@@ -321,6 +340,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   boost::asio::generic::seq_packet_protocol::socket control_;
   launch::ToDaemon packet_{};
   boost::asio::socket_base::message_flags packet_flags_ = 0;
+  std::unique_ptr<KeeperListeners> listeners_;
   UniqueFd bell_;
   const Leash leash_;
   boost::asio::steady_timer keeper_timer_;
@@ -331,6 +351,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   boost::asio::steady_timer watchdog_timer_;
   boost::asio::steady_timer call_timer_;
   boost::asio::steady_timer state_timer_;
+  boost::asio::steady_timer listeners_timer_;
   Instant call_timer_at_ = Instant::max();
 
   Exchange& exchange_;
@@ -358,13 +379,16 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   std::list<StateQuestion> questions_;
   Inspector inspector_;
   MessageList message_list_;
-  struct Moment {
+  StateWatch watch_;
+  std::uint64_t writes_before_ = 0;   // of the workers before this one, since peeperd's start
+  std::uint64_t changes_before_ = 0;
+  struct StateMoment {
     std::uint64_t committed = 0;
     std::uint64_t generation = 0;  // of the journal
-    bool operator==(const Moment&) const = default;
+    bool operator==(const StateMoment&) const = default;
   };
-  [[nodiscard]] Moment moment() const;
-  Moment at_inspection_;
+  [[nodiscard]] StateMoment moment() const;
+  StateMoment at_inspection_;
   std::uint64_t seen_committed_ = 0;  // at the last look
   bool watches_questions_ = false;
 
@@ -388,6 +412,7 @@ class Server : public Receiver, private Awaited, private Sockets::User {
   std::string failure_;  // why it is down, in the keeper's or the worker's words
   Supervision& supervision_;
   bool is_watching_ = false;   // bell and callbacks
+  bool keeper_lingers_ = false;  // it is to stop, once its listeners know why
   bool owes_started_ = false;  // what the supervision waits for
   bool owes_stopped_ = false;
 };

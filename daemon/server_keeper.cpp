@@ -51,6 +51,12 @@ void Server::launch_keeper() {
                    {leash_.writing_end(), launch::kLeashHoldFd}}};
   if (const auto owner = segment_owner())
     spec.arguments.push_back("--owner=" + std::to_string(*owner));
+  KeeperListeners::Ends ends;
+  if (listeners_) {
+    auto prepared = listeners_->prepare(spec);
+    if (!prepared) return launch_failed(EventType::kKeeperLaunchFailed, prepared.error());
+    ends = *std::move(prepared);
+  }
   auto child = Child::launch(loop_, spec, [this](int status) { on_keeper_exit(status); });
   if (!child) return launch_failed(EventType::kKeeperLaunchFailed, child.error());
   keeper_ = *std::move(child);
@@ -69,10 +75,15 @@ void Server::receive_from_keeper() {
 }
 
 void Server::on_keeper_packet(const launch::ToDaemon& packet) {
+  if (packet.event == launch::Event::kListenerFailed) {  // beside what the keeper owes
+    if (listeners_) listeners_->failed(packet.sequence, text_of(packet));
+    return;
+  }
   disarm(keeper_timer_);
   switch (packet.event) {
     case launch::Event::kAttached:
       channels_.set_keeper(control_.native_handle());
+      if (listeners_) listeners_->attached();
       show_worker_to_keeper();
       return happen({EventType::kKeeperAttached});
     case launch::Event::kRecovered: return on_recovered(packet);
@@ -80,6 +91,7 @@ void Server::on_keeper_packet(const launch::ToDaemon& packet) {
       failure_ = text_of(packet);
       spdlog::error("server {}: {}", name(), failure_);
       return happen({EventType::kKeeperFailed});
+    case launch::Event::kListenerFailed: return;  // above
   }
 }
 
@@ -119,6 +131,10 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                  message,
                  verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
   }
+  const bool has_ended = last_death_.observed != 0;
+  const std::string end = !last_end_was_normal_        ? last_crash_
+                          : life_.goal == Goal::kRun ? "normal"
+                                                       : "shutdown";
   if (upgrade_) upgrade_->cause = last_end_was_normal_ ? "its worker ended by itself" : cause;
   last_death_ = {};
   last_end_was_normal_ = false;
@@ -130,6 +146,8 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
       return happen({EventType::kKeeperFailed});
   }
   const std::uint64_t crash = packet.crash;
+  take_over_counts();
+  if (has_ended) watch_.terminated(end);
   drain();
   settle_start();
   happen({EventType::kKeeperRecovered, packet.refused != 0});
@@ -173,6 +191,7 @@ Server::Attached Server::attach_rings() {
                                        [this] { on_damaged_outbox(); });
   // Incarnations are counted over the segment's life, not the daemon's.
   incarnation_ = rings_->segment().control().worker.incarnation.load(std::memory_order_acquire);
+  watch_.renew();
   return Attached::kDone;
 }
 
@@ -180,6 +199,7 @@ Server::Attached Server::attach_rings() {
 // kernel to end it, which is soon: it sits and listens.
 void Server::forsake_keeper() {
   keeper_.reset();
+  if (listeners_) listeners_->forsaken();
   channels_.set_keeper(-1);
   boost::system::error_code ignored;
   control_.close(ignored);
@@ -192,16 +212,31 @@ void Server::tell_keeper(const launch::ToKeeper& request) {
   control_.send(asio::buffer(&request, sizeof request), 0, ignored);
 }
 
+// Its listeners have what they were told; it lets them finish.
+void Server::stop_keeper() {
+  keeper_lingers_ = false;
+  listeners_timer_.cancel();
+  after(keeper_timer_, kKeeperPatience, EventType::kKeeperTimeout);
+  launch::ToKeeper stop{};
+  stop.request = launch::Request::kStop;
+  tell_keeper(stop);
+}
+
 void Server::on_keeper_exit(int wait_status) {
+  keeper_lingers_ = false;
+  listeners_timer_.cancel();
+  const bool is_ours = keeper_->was_killed();
   keeper_.reset();
+  const bool is_listeners =
+      listeners_ && listeners_->died(wait_status, is_ours, std::chrono::steady_clock::now());
   channels_.set_keeper(-1);
   disarm(keeper_timer_);
   boost::system::error_code ignored;
   control_.close(ignored);
-  if (life_.goal == Goal::kRun && !life_.ending_keeper)
+  if (life_.goal == Goal::kRun && !life_.ending_keeper && !is_listeners)
     spdlog::warn("server {}: its keeper ended with status {:#x}; starting another", name(),
                  wait_status);
-  happen({EventType::kKeeperDied});
+  happen({.type = EventType::kKeeperDied, .of_listener = is_listeners});
 }
 
 }  // namespace peeper::daemon

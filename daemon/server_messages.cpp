@@ -129,6 +129,7 @@ void Server::on_bell() {
     return on_worker_end(*wait_status, segment::Observed::kSeen);
   }
   drain();
+  watch_.look();
 }
 
 bool Server::awaits_replies() const { return calls_.size() != 0; }

@@ -74,7 +74,7 @@ bool Server::needs_inspector(const StateQuestion& question) const {
 }
 
 // What tells one moment of the State from another.
-Server::Moment Server::moment() const {
+Server::StateMoment Server::moment() const {
   if (!rings_) return {};
   const segment::Control& control = rings_->segment().control();
   return {control.committed.load(std::memory_order_acquire),

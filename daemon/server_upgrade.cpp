@@ -91,6 +91,7 @@ void Server::end_upgrade(Action how) {
       break;
     default: PEEPER_CHECK(false, "no end of a code change");
   }
+  if (upgrade.begun) watch_.renew();
   if (upgrade.caller.sink) upgrade.caller.sink->deliver(upgrade.caller.slot, answer);
 }
 

@@ -121,6 +121,7 @@ void Server::on_worker_ready() {
   ready_since_ = std::chrono::steady_clock::now();
   happen({EventType::kWorkerReady});
   show_worker_to_keeper();
+  watch_.look();
 }
 
 // So that the keeper can end it if both outlive this process. Nothing depends on it before that.

@@ -27,6 +27,7 @@ class Servers final : public Exchange {
     by_name_.emplace(server->name(), server.get());
     if (subscriptions_.has(trace_channel(server->name())))
       server->debug().set_followed(Switch::kOn);
+    if (subscriptions_.has(server->name())) server->set_followed(true);
     servers_.push_back(std::move(server));
   }
   // It is found no more.

@@ -31,6 +31,9 @@ using segment::Role;
 constexpr auto kPatience = 5s;
 constexpr auto kPause = 200us;
 
+// At an orderly end, for what the listeners are at: the daemon waits longer than that.
+constexpr std::chrono::milliseconds kListenersGrace{5'000};
+
 // Of the daemon's death, by its signal handler.
 volatile std::sig_atomic_t is_orphan = 0;
 void on_daemon_gone() { is_orphan = 1; }
@@ -87,21 +90,40 @@ void report_failure(int control, const Failure& failure) {
   send(control, packet);
 }
 
-Keeper::Keeper(UniqueFd control, segment::Segment segment, std::uint64_t state_bytes)
+void report_failed_listener(int control, std::size_t number, const std::string& why) {
+  launch::ToDaemon packet{};
+  packet.event = launch::Event::kListenerFailed;
+  packet.sequence = number;
+  packet.text_bytes = copy_text(packet.text, why);
+  send(control, packet);
+}
+
+Keeper::Keeper(UniqueFd control, segment::Segment segment, std::uint64_t state_bytes,
+               ListenerThread* listeners)
     : control_(std::move(control)),
       segment_(std::move(segment)),
       state_bytes_(state_bytes),
-      daemon_(::getppid()) {}
+      daemon_(::getppid()),
+      listeners_(listeners) {}
 
 int Keeper::run() {
   launch::ToDaemon attached{};
   attached.event = launch::Event::kAttached;
   send(control_.get(), attached);
   outlive_daemon(daemon_, kOwnGrace, on_daemon_gone);
+  if (listeners_ != nullptr) {
+    if (!protect(segment::Segment::Writing::kForbidden)) return EXIT_FAILURE;
+    listeners_->start();
+  }
   UniqueFd passed;
-  while (const auto request = receive(control_.get(), passed)) {
+  while (true) {
+    await_request();
+    const auto request = receive(control_.get(), passed);
+    if (!request) break;
     switch (request->request) {
-      case launch::Request::kStop: return EXIT_SUCCESS;
+      case launch::Request::kStop:
+        if (listeners_ != nullptr) listeners_->finish(kListenersGrace);
+        return EXIT_SUCCESS;
       case launch::Request::kWorker: worker_ = std::move(passed); break;
       case launch::Request::kOpenClient:
         clients_.drop_closed(segment_.control());
@@ -115,7 +137,8 @@ int Keeper::run() {
         break;
       case launch::Request::kRecover: {
         worker_.reset();
-        const auto recovered = recover(*request);
+        const auto recovered =
+            listeners_ == nullptr ? recover(*request) : recover_beside_listeners(*request);
         if (!recovered) {
           report_failure(control_.get(), recovered.error());
           return EXIT_FAILURE;
@@ -126,6 +149,31 @@ int Keeper::run() {
   }
   end_worker();
   return EXIT_SUCCESS;
+}
+
+void Keeper::await_request() {
+  if (listeners_ == nullptr) return;
+  pollfd wanted[] = {{control_.get(), POLLIN, 0}, {listeners_->alarm(), POLLIN, 0}};
+  while (wanted[0].revents == 0) {
+    ::poll(wanted, 2, -1);
+    if (wanted[1].revents != 0) listeners_->look();
+  }
+}
+
+bool Keeper::protect(segment::Segment::Writing writing) const {
+  const auto done = segment_.set_writing(writing);
+  if (!done) spdlog::error("{}", done.error().what);
+  return done.has_value();
+}
+
+Result<launch::ToDaemon> Keeper::recover_beside_listeners(const launch::ToKeeper& request) {
+  using Writing = segment::Segment::Writing;
+  if (const auto allowed = segment_.set_writing(Writing::kAllowed); !allowed)
+    return allowed.error();
+  auto recovered = recover(request);
+  if (const auto forbidden = segment_.set_writing(Writing::kForbidden); recovered && !forbidden)
+    return forbidden.error();
+  return recovered;
 }
 
 // It ends by itself, unless its code keeps the signal from it.

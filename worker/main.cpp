@@ -1,6 +1,6 @@
-// peeper-worker: runs one server's callbacks on its heap; or, with --inspect, shows the State as of
-// the last commit and ends; or, with --list-messages, what the behaviour says of its messages.
-// Started by peeperd, never by hand.
+// peeper-worker: runs one server's callbacks on its heap; or shows the State as of the last commit,
+// once (--inspect) or each time it is asked (--observe); or says what the behaviour lists of its
+// messages (--list-messages). Started by peeperd, never by hand.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -17,6 +17,7 @@
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/inspector.hpp"
 #include "worker/runtime/message_list.hpp"
+#include "worker/runtime/observer.hpp"
 #include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
 #include "worker/runtime/sandbox.hpp"
@@ -36,6 +37,7 @@ struct Options {
   bool standby = false;
   bool inspects = false;
   bool lists_messages = false;
+  bool observes = false;
   std::string path;  // of what it shows
 };
 
@@ -53,6 +55,8 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_option("--path", options.path, "... this part of it");
   app.add_flag("--list-messages", options.lists_messages,
                "Tell the daemon which messages there are, and end")
+      ->excludes(incarnation);
+  app.add_flag("--observe", options.observes, "Show the State each time the daemon asks")
       ->excludes(incarnation);
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
   app.add_option("--dedupe-window", options.runtime.dedupe_window, "Tokens that are remembered");
@@ -116,7 +120,7 @@ bool may_start(segment::WorkerStatus& status, pid_t daemon) {
 }
 
 // Whatever goes wrong is an answer: who asked must learn of it.
-int show_state(const Options& options) {
+int inspect(const Options& options) {
   ::prctl(PR_SET_NAME, ("i:" + options.id.server).c_str());
   const auto fail = [](const Failure& failure) {
     worker::answer_failure(launch::kAnswerFd, failure.what);
@@ -145,12 +149,27 @@ int list_messages(const Options& options) {
   return EXIT_SUCCESS;
 }
 
+// What goes wrong at the start goes to stderr, and so into the daemon's log.
+int observe(const Options& options) {
+  ::prctl(PR_SET_NAME, ("o:" + options.id.server).c_str());
+  const auto segment = segment::Segment::open(options.id, segment::View::kLook);
+  if (!segment) refuse(segment.error().what);
+  // Of the two ways to look at a heap, both.
+  worker::limit_inspector(2 * segment->heap().size());
+  const auto sandboxed = worker::enter_sandbox(options.sandbox, "/dev/null");
+  if (!sandboxed) refuse(sandboxed.error().what);
+  const auto behaviour = worker::load_behaviour(options.library);
+  if (!behaviour) refuse(behaviour.error().what);
+  return worker::observe(*segment, **behaviour, launch::kObserveFd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const pid_t daemon = ::getppid();
   Options options = parse_or_exit(argc, argv);
-  if (options.inspects) ::_exit(show_state(options));
+  if (options.inspects) ::_exit(inspect(options));
+  if (options.observes) ::_exit(observe(options));
   if (options.lists_messages) ::_exit(list_messages(options));
   options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());

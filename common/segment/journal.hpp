@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 
 #include "common/check.hpp"
 #include "common/segment/plan.hpp"
@@ -39,6 +40,8 @@ class Journal {
       : head_(segment.control().journal),
         heap_(segment.heap()),
         index_(segment.journal_index()),
+        page_writers_(segment.page_writers()),
+        block_writers_(segment.block_writers()),
         pages_(segment.journal_pages()),
         set_aside_(journal_set_aside(segment.plan()).bytes / kPageBytes),
         room_(set_aside_) {}
@@ -91,6 +94,29 @@ class Journal {
     order_fence();
   }
 
+  // Before the commit of `sequence`: whose pages those are now.
+  void sign(std::uint64_t sequence) {
+    for (std::uint64_t i = 0; i < count_; ++i) {
+      const std::uint64_t page = index_[i];
+      PEEPER_CHECK(page < page_writers_.size(), "the journal was overwritten");
+      page_writers_[page].store(sequence, std::memory_order_relaxed);
+      block_writers_[page / kBlockPages].store(sequence, std::memory_order_relaxed);
+    }
+  }
+
+  // Of the entries, the one whose page isn't any more what its image says; none: nothing changed.
+  // Entry `first` is looked at first: what changed in one message mostly does in the next.
+  [[nodiscard]] std::optional<std::uint64_t> find_change(std::uint64_t first) const {
+    const auto has_changed = [this](std::uint64_t i) {
+      return std::memcmp(pages_ + i * kPageBytes,
+                         heap_.data() + std::size_t{index_[i]} * kPageBytes, kPageBytes) != 0;
+    };
+    if (first < count_ && has_changed(first)) return first;
+    for (std::uint64_t i = 0; i < count_; ++i)
+      if (has_changed(i)) return i;
+    return std::nullopt;
+  }
+
   // Puts the pre-images back, newest first; the entries stay. For the process that saved them; all
   // others recover (recovery.hpp).
   void restore() const {
@@ -122,6 +148,8 @@ class Journal {
   JournalHead& head_;
   std::span<std::byte> heap_;
   std::span<std::uint32_t> index_;
+  std::span<Atomic64> page_writers_;
+  std::span<Atomic64> block_writers_;
   std::byte* pages_;
   std::uint64_t set_aside_;  // images, of all those that have memory: room_
   std::uint64_t room_;

@@ -11,8 +11,9 @@
 //   outbox      ring of messages   worker → other servers, by the daemon
 //   letters     ring of messages   that were dropped         (as large as the mailbox)
 //   heap        State and all it owns, the allocator included      (sparse, grows in steps)
-//   journal     page numbers, then page images                     (sparse; the numbers grow with
-//               the heap, the images with what a message changes; moves up when state_size is raised)
+//   journal     page numbers, then who wrote each page last, then page images   (sparse; all but
+//               the images grow with the heap, those with what a message changes; moves up when
+//               state_size is raised)
 //
 // The daemon maps up to the end of the letters, keeper and worker map everything. "Writer" names
 // the one process that stores a field; while no worker lives the keeper stands in for it. All
@@ -26,7 +27,7 @@
 namespace peeper::segment {
 
 inline constexpr std::uint64_t kMagic = 0x3147'6553'7065'6550;  // "PeepSeG1"
-inline constexpr std::uint32_t kLayoutVersion = 6;
+inline constexpr std::uint32_t kLayoutVersion = 7;
 inline constexpr std::size_t kPageBytes = 4096;
 
 using Atomic32 = std::atomic<std::uint32_t>;
@@ -49,9 +50,14 @@ struct Plan {
   Extent letters;
   Extent heap;           // bytes: the limit, state_size; what is reserved is in Control
   Extent journal_index;  // one u32 a heap page
+  // Of the last transaction that may have written it, the sequence: one u64 a heap page, and one a
+  // block of kBlockPages. For who keeps a copy of the heap (shadow.hpp); nothing else believes it.
+  Extent page_writers;
+  Extent block_writers;
   Extent journal_pages;  // as many bytes as the heap
 };
-static_assert(sizeof(Plan) == 120);
+static_assert(sizeof(Plan) == 152);
+inline constexpr std::size_t kBlockPages = 512;
 
 // Writer: the keeper, at creation; magic last, so a segment without it was never finished.
 struct Header {
@@ -68,7 +74,7 @@ struct Header {
   // store of its first byte: from then on the State alone says which code fits.
   char behaviour[512];
 };
-static_assert(offsetof(Header, uid) == 264 && sizeof(Header) == 912);
+static_assert(offsetof(Header, uid) == 328 && sizeof(Header) == 976);
 
 // A message of another server that was dropped. That it came must be known when it is delivered
 // again (MessageHead::stream), and what is known of that lies in the heap, where only a worker can
@@ -178,6 +184,7 @@ static_assert(offsetof(WorkerStatus, may_start) == 60 && sizeof(WorkerStatus) ==
 // Of this incarnation, as of the last message; for whoever looks. Writer: the worker.
 struct alignas(64) WorkerCounts {
   Atomic64 state_writes;   // transactions that were open for writing the state
+  Atomic64 state_changes;  // of those, that left a byte of the heap other than it was
   Atomic64 commits_timed;  // a sample of all
   Atomic64 commit_ns;      // that those took together
 };
@@ -194,6 +201,8 @@ struct MailboxEnds {
                               // daemon
   Atomic32 clients_changed;   // raised when a client's channel was opened or closed. Writer: the
                               // daemon
+  Atomic32 state_armed;       // 1: the daemon wants its bell rung at the next transaction that may
+                              // have changed the State. Set by the daemon, cleared by the worker
   alignas(64) Atomic64 head;  // writer: the worker; a copy of the committed slot's
   Atomic32 sleeping;          // 1: the worker is about to sleep. Writer: the worker
   Atomic32 suspended;         // the suspension it obeys; 0: none yet. Writer: the worker

@@ -11,13 +11,21 @@ namespace peeper::segment {
 std::string mib(std::uint64_t bytes) { return std::to_string((bytes + 1048575) >> 20) + " MiB"; }
 
 HeapParts heap_parts(const Plan& plan, std::uint64_t from, std::uint64_t to) {
-  constexpr std::uint64_t kEntry = sizeof(std::uint32_t);
+  constexpr std::uint64_t kNumber = sizeof(std::uint32_t);
+  constexpr std::uint64_t kWriter = sizeof(std::uint64_t);
+  const std::uint64_t first = from / kPageBytes;
+  const std::uint64_t pages = (to - from) / kPageBytes;
+  // A block belongs to the part that it begins in.
+  const std::uint64_t first_block = blocks_of(from);
   return {{{plan.heap.offset + from, to - from},
-           {plan.journal_index.offset + from / kPageBytes * kEntry,
-            (to - from) / kPageBytes * kEntry}}};
+           {plan.journal_index.offset + first * kNumber, pages * kNumber},
+           {plan.page_writers.offset + first * kWriter, pages * kWriter},
+           {plan.block_writers.offset + first_block * kWriter,
+            (blocks_of(to) - first_block) * kWriter}}};
 }
 
 Result<void> reserve(int fd, const SegmentId& id, Extent extent) {
+  if (extent.bytes == 0) return {};
   int error = 0;
   do {
     error = ::posix_fallocate(fd, static_cast<off_t>(extent.offset),

@@ -18,18 +18,19 @@ namespace peeper::segment {
 // may have memory.
 [[nodiscard]] Result<void> reserve(int fd, const SegmentId& id, Extent extent);
 
-// What belongs to the part [from, to) of the heap: that, and its pages' numbers in the journal.
+// What belongs to the part [from, to) of the heap: that, and of its pages what the journal has
+// beside their images.
 struct HeapParts {
-  Extent extents[2];
+  Extent extents[4];
 };
 [[nodiscard]] HeapParts heap_parts(const Plan& plan, std::uint64_t from, std::uint64_t to);
 
-// The part [from, to) of the heap, and its pages' numbers in the journal. After a failure parts of it
-// may have memory: see release_beyond().
+// The part [from, to) of the heap, and what belongs to it. After a failure parts of it may have
+// memory: see release_beyond().
 [[nodiscard]] Result<void> reserve_heap_pages(int fd, const SegmentId& id, const Plan& plan,
                                               std::uint64_t from, std::uint64_t to);
 
-// Gives back what the heap, and its pages' numbers, hold beyond the heap's first `reserved` bytes.
+// Gives back what the heap, and what belongs to it, hold beyond the heap's first `reserved` bytes.
 // Can't fail in a way that matters: what stays is used when the heap grows.
 void release_beyond(int fd, const Plan& plan, std::uint64_t reserved);
 

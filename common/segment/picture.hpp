@@ -9,10 +9,7 @@
 // doesn't hold may show anything: torn containers, wild pointers. So the one who walks it must be
 // allowed to die of it.
 //
-// Why that is enough: a page is written only once its pre-image counts (journal.hpp), and entries
-// are forgotten only after the generation has grown. Same commit, same generation and same count
-// mean that all that was written since the commit had its pre-image among those put back, also if
-// the worker died and the keeper rolled it back in between.
+// Why that is enough: commit_mark.hpp.
 //
 // Owner: a process of its own. Thread: any one. Never blocks. Believes nothing in the segment: each
 // number is read once, checked, used.
@@ -24,6 +21,7 @@
 #include <span>
 
 #include "common/result.hpp"
+#include "common/segment/commit_mark.hpp"
 #include "common/segment/segment.hpp"
 
 namespace peeper::segment {
@@ -38,7 +36,7 @@ class Picture {
   // State yet, or the segment is damaged; they too count only if holds().
   [[nodiscard]] Result<void> take();
   // Is what was read since take() the State of that commit?
-  [[nodiscard]] bool holds() const;
+  [[nodiscard]] bool holds() const { return look_at_commit(segment_) == mark_; }
 
   // After take(): the part of the heap that has memory.
   [[nodiscard]] std::span<const std::byte> heap() const {
@@ -47,21 +45,8 @@ class Picture {
   [[nodiscard]] std::uint64_t sequence() const { return mark_.committed; }
 
  private:
-  // What stays as it is as long as the picture holds.
-  struct Mark {
-    std::uint64_t committed = 0;
-    std::uint64_t generation = 0;
-    std::uint64_t journal = 0;  // whose pre-images
-    std::uint64_t count = 0;
-    bool operator==(const Mark&) const = default;
-  };
-  [[nodiscard]] Mark look() const;
-  [[nodiscard]] Result<void> check_commit() const;
-  [[nodiscard]] Result<void> put_back() const;
-  [[nodiscard]] Failure damaged(const char* what) const;
-
   const Segment& segment_;
-  Mark mark_;
+  CommitMark mark_;
   boost::interprocess::mapped_region region_;
 };
 

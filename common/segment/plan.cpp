@@ -32,6 +32,8 @@ Plan lay_out(PlanSizes sizes) {
   plan.letters = take(ring);
   plan.heap = take(heap);
   plan.journal_index = take(heap / kPageBytes * sizeof(std::uint32_t));
+  plan.page_writers = take(heap / kPageBytes * sizeof(std::uint64_t));
+  plan.block_writers = take(blocks_of(heap) * sizeof(std::uint64_t));
   plan.journal_pages = take(heap);
   plan.total_bytes = next;
   return plan;

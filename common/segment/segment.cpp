@@ -215,6 +215,13 @@ Result<bip::mapped_region> Segment::map_heap_privately(std::uint64_t bytes) cons
   }
 }
 
+bool Segment::has_this_plan() const {
+  const std::uint64_t current = header().current.load(std::memory_order_acquire);
+  if (current > 1) return false;
+  const Plan found = header().plans[current];
+  return std::memcmp(&found, &plan_, sizeof found) == 0;
+}
+
 // Maps what the view shows and believes the header only after having checked a copy of it.
 Result<void> Segment::attach(View view) {
   const auto refuse = [&](const std::string& why) -> Result<void> {
@@ -251,6 +258,8 @@ Result<void> Segment::attach(View view) {
   if (view != View::kRings) {
     heap_ = {at<std::byte>(p.heap.offset), p.heap.bytes};
     journal_index_ = {at<std::uint32_t>(p.journal_index.offset), p.heap.bytes / kPageBytes};
+    page_writers_ = {at<Atomic64>(p.page_writers.offset), p.heap.bytes / kPageBytes};
+    block_writers_ = {at<Atomic64>(p.block_writers.offset), blocks_of(p.heap.bytes)};
     journal_pages_ = at<std::byte>(p.journal_pages.offset);
   }
   return kept_private_ ? keep_mapping_private() : Result<void>{};

@@ -71,6 +71,11 @@ class Segment {
   // Closes the descriptor; mapping and claims stay. reserve_heap() opens the object again.
   void close_descriptor() { object_ = {}; }
 
+  // From here on a write to any of it by any thread of this process is a fault, or none is any more.
+  // For the keeper, in between two recoveries.
+  enum class Writing { kForbidden, kAllowed };
+  [[nodiscard]] Result<void> set_writing(Writing writing) const;
+
   // --- For a worker that dies: in signal handlers too; nothing undoes them -----------------------
   // From here on a commit by any thread of this process is a fault. False if the kernel refuses.
   bool forbid_commits() const noexcept;
@@ -82,8 +87,8 @@ class Segment {
   void release_claim() const noexcept;
 
   // --- Size --------------------------------------------------------------------------------------
-  // Gives the first `bytes` of the heap, and their pages' numbers in the journal, memory that can't be
-  // missing later. On failure nothing has changed, nor is more of /dev/shm in use.
+  // Gives the first `bytes` of the heap, and what belongs to them in the journal, memory that can't
+  // be missing later. On failure nothing has changed, nor is more of /dev/shm in use.
   Result<void> reserve_heap(std::uint64_t bytes);
 
   // Gives the heap a higher limit and maps it anew: pointers into this mapping are void after it.
@@ -99,6 +104,8 @@ class Segment {
       std::uint64_t bytes) const;
 
   [[nodiscard]] Header& header() const { return *at<Header>(kHeaderOffset); }
+  // Does it still hold? The keeper may have given the heap a higher limit since.
+  [[nodiscard]] bool has_this_plan() const;
   // The plan this mapping was made by: a copy that was checked.
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] Control& control() const { return *at<Control>(kControlOffset); }
@@ -114,6 +121,8 @@ class Segment {
   // Empty with View::kRings.
   [[nodiscard]] std::span<std::byte> heap() const { return heap_; }
   [[nodiscard]] std::span<std::uint32_t> journal_index() const { return journal_index_; }
+  [[nodiscard]] std::span<Atomic64> page_writers() const { return page_writers_; }
+  [[nodiscard]] std::span<Atomic64> block_writers() const { return block_writers_; }
   [[nodiscard]] std::byte* journal_pages() const { return journal_pages_; }
   [[nodiscard]] const SegmentId& id() const { return id_; }
   // Tells this object from another of the same name: someone may have removed it meanwhile.
@@ -157,11 +166,13 @@ class Segment {
   Ring letters_;
   std::span<std::byte> heap_;
   std::span<std::uint32_t> journal_index_;
+  std::span<Atomic64> page_writers_;
+  std::span<Atomic64> block_writers_;
   std::byte* journal_pages_ = nullptr;
 };
 
-// The heap grows by an eighth, within these: what is not used yet is little beside what is, and large
-// ones need few steps.
+// The heap grows by an eighth, within these: what is not used yet is little beside what is, and
+// large ones need few steps.
 inline constexpr std::uint64_t kFirstHeapBytes = 256 * 1024;
 inline constexpr std::uint64_t kMostHeapStep = 64 * 1024 * 1024;
 

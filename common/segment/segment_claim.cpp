@@ -95,6 +95,12 @@ void Segment::dump_reserved(std::uint64_t from, std::uint64_t to) const {
   }
 }
 
+Result<void> Segment::set_writing(Writing writing) const {
+  const int access = writing == Writing::kAllowed ? PROT_READ | PROT_WRITE : PROT_READ;
+  if (::mprotect(region_.get_address(), region_.get_size(), access) == 0) return {};
+  return system_failure("cannot change what may be written of segment " + id_.path(), errno);
+}
+
 // The commit is a store into Control, which has a page of its own.
 bool Segment::forbid_commits() const noexcept {
   return ::mprotect(&control(), kPageBytes, PROT_READ) == 0;

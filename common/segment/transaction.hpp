@@ -4,7 +4,7 @@
 //   …          the callback; every page's pre-image is in the journal before its first write;
 //              replies and outgoing messages are written beyond the published ends of their rings
 //   commit()   slot[(sequence + 1) & 1] = ends after; so in the entries of clients' own channels
-//              that it took a request of, or has a reply for;
+//              that it took a request of, or has a reply for; its pages bear its sequence;
 //              committed = sequence + 1           ← before it nothing happened, after it all did;
 //              the ends are copied into the rings, where others look
 //
@@ -190,6 +190,7 @@ class Transaction {
     slot.letter_tail = new_letter_tail_;
     slot.letter_count = new_letter_count_;
     for (ClientChannel* client : clients_) client->prepare(running);
+    journal_.sign(running);
     compiler_fence();
     control_.committed.store(running, std::memory_order_release);  // COMMIT
     compiler_fence();

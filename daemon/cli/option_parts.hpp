@@ -16,7 +16,7 @@ struct Fields {
   Options options;
   std::int64_t wait_ms = 0;
   std::int64_t call_timeout_ms = 0;
-  std::int64_t delay_ms = 1000;
+  std::optional<std::int64_t> delay_ms;
   std::string server;
   std::string message;
   std::string process;

@@ -68,10 +68,10 @@ void add_messages(CLI::App& app, Fields& fields) {
 }
 
 // --delay MS
-void add_delay(CLI::App* command, Fields& fields, int least_ms) {
+void add_delay(CLI::App* command, Fields& fields, int least_ms, const char* what) {
   CLI::Range range(least_ms, 3'600'000);
   range.description("");
-  command->add_option("-d,--delay", fields.delay_ms, "between two looks (default 1000)")
+  command->add_option("-d,--delay", fields.delay_ms, what)
       ->check(range)
       ->type_name("MS");
 }
@@ -87,7 +87,7 @@ void add_inspection(CLI::App& app, Fields& fields) {
                            "Keys: c calls/s, p p99, m mailbox, x crashes, u uptime, n name, t as a\n"
                            "tree; up and down, enter to open one, escape back, q ends.\n"
                            "Example: peeper top");
-  add_delay(top, fields, 100);
+  add_delay(top, fields, 100, "between two looks (default 1000)");
   add_verb(app, fields, Verb::kMetrics, "metrics", "Print all counts, as Prometheus reads them",
            "'metrics' in the configuration gives them over HTTP as well.\n"
            "Example: peeper metrics | grep peeper_calls_total");
@@ -103,11 +103,11 @@ void add_inspection(CLI::App& app, Fields& fields) {
   state->add_option("PATH", fields.path, "only this part of it")->type_name("");
   CLI::App* watch =
       add_verb(app, fields, Verb::kWatch, "watch", "Print a server's state, then what changes of it",
-               "Looks every so often: what changed and changed back in between isn't seen, and how\n"
-               "many commits there were is said. With --json one document a change, in lines.\n"
+               "Also why a worker ended. Changes that come faster are shown together, and how many\n"
+               "they were is said. With --json one document a change, in lines.\n"
                "Example: peeper watch counter");
   add_word(watch, "SERVER", fields.server, "the server's name");
-  add_delay(watch, fields, 10);
+  add_delay(watch, fields, 1, "at least between two changes shown (default 100)");
   CLI::App* status =
       add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
                "Example: peeper status counter");
@@ -361,7 +361,7 @@ Options options_of(Fields&& fields) {
   if (fields.call_timeout_ms > 0) {
     options.call_timeout = std::chrono::milliseconds(fields.call_timeout_ms);
   }
-  options.delay = std::chrono::milliseconds(fields.delay_ms);
+  if (fields.delay_ms) options.delay = std::chrono::milliseconds(*fields.delay_ms);
   switch (options.verb) {
     case Verb::kCall:
     case Verb::kCast:

@@ -45,7 +45,7 @@ struct Options {
   // The message's token; empty: one is made.
   std::string token;
   BenchOptions bench;
-  std::chrono::milliseconds delay{1000};  // of top and watch, between two looks
+  std::optional<std::chrono::milliseconds> delay;  // of top and watch, between two looks
   LogOptions log;
   // Of `peeper segments`: those that no server needs are removed.
   bool prune = false;

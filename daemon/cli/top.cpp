@@ -75,7 +75,7 @@ Output run_top(const Options& options, Targets) {
   while (true) {
     if (Clock::now() >= next) {
       source.look(view);
-      next = Clock::now() + options.delay;
+      next = Clock::now() + options.delay.value_or(std::chrono::seconds{1});
     }
     terminal->show(view.draw(terminal->screen(), title_of(options)));
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "common/client/client.hpp"
+#include "common/client/subscription.hpp"
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
 #include "daemon/cli/render_json.hpp"
@@ -18,6 +20,12 @@
 
 namespace peeper::cli {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+// Between two changes that are shown.
+constexpr Milliseconds kShortest{100};
 
 constexpr std::string_view kRed = "\033[31m";
 constexpr std::string_view kGreen = "\033[32m";
@@ -57,91 +65,163 @@ class Watch {
   Watch(const Options& options, Targets targets) : options_(options), targets_(targets) {}
 
   Output run() {
+    // First, so that between the two nothing is missed.
+    auto subscription = Subscription::open({server()}, subscription_options());
+    if (!subscription)
+      return output_for(options_, subscription.error(), FailedWhen::kConnecting, targets_);
+    if (auto end = look()) return *std::move(end);
+    std::size_t losses = 0;
+    constexpr auto kNotLost = Clock::time_point::max();
+    Clock::time_point lost_since = kNotLost;
     while (true) {
-      if (const auto end = look()) return *end;
-      std::this_thread::sleep_for(options_.delay);
+      auto got = subscription->next(until_next_line());
+      if (subscription->losses() != losses) {
+        losses = subscription->losses();
+        if (auto end = look()) return *std::move(end);
+      }
+      if (got || got.error().system_error == ETIMEDOUT) {
+        lost_since = kNotLost;
+        if (got && !take(got->value)) return {};
+        if (Clock::now() >= next_line_ && !show_changes()) return {};
+        continue;
+      }
+      lost_since = std::min(lost_since, Clock::now());
+      if (!options_.retry || Clock::now() - lost_since >= waiting_time(options_))
+        return output_for(options_, got.error(), FailedWhen::kAsking, targets_);
+      tell_trouble(output_for(options_, got.error(), FailedWhen::kAsking, targets_).err);
     }
   }
 
  private:
-  // What ends it, if anything.
+  [[nodiscard]] const std::string& server() const { return options_.words.at(0); }
+  [[nodiscard]] ClientOptions subscription_options() const {
+    ClientOptions client{.socket = options_.socket, .timeout = waiting_time(options_)};
+    // A pause that is longer than the time there is: it doesn't try again.
+    if (!options_.retry) client.first_pause = client.longest_pause = 4 * waiting_time(options_);
+    return client;
+  }
+
+  // At the beginning, and after a lost connection. What ends the program, if anything.
   std::optional<Output> look() {
-    if (!client_) {
-      auto connected = Client::connect(client_options(options_));
-      if (!connected) return fail(connected.error(), FailedWhen::kConnecting);
-      client_.emplace(*std::move(connected));
-    }
-    const std::string& server = options_.words.at(0);
-    const auto status = ask({"SYS", "GET_STATUS", server});
-    if (!status) return fail(status.error(), FailedWhen::kAsking);
+    auto client = Client::connect(client_options(options_));
+    if (!client) return output_for(options_, client.error(), FailedWhen::kConnecting, targets_);
+    const auto ask = [&](const char* what) {
+      const std::vector<std::string_view> words{"SYS", what, server()};
+      return client->run(Command::words(words, Repeat::kSafe).patience(waiting_time(options_)));
+    };
+    const auto status = ask("GET_STATUS");
+    if (!status) return output_for(options_, status.error(), FailedWhen::kAsking, targets_);
     if (status->is_error()) return output_for(options_, *status, targets_);
-    const resp::Reply* field = status->field("sequence");
-    const auto sequence = static_cast<std::uint64_t>(field == nullptr ? 0 : field->integer);
-    if (state_ && sequence == sequence_) return std::nullopt;
-    auto state = ask({"SYS", "GET_STATE", server});
-    if (!state) return fail(state.error(), FailedWhen::kAsking);
-    // It is down, or in a long callback: what it was stays shown.
-    if (state->is_error()) return tell_trouble(render_error(state->text, targets_.err));
-    trouble_.clear();
-    const bool goes_on = show(*state, sequence);
+    auto state = ask("GET_STATE");
+    if (!state) return output_for(options_, state.error(), FailedWhen::kAsking, targets_);
+    if (state->is_error()) {
+      tell_trouble(render_error(state->text, targets_.err));
+      return std::nullopt;
+    }
+    const std::int64_t sequence = number_of(*status, "sequence");
+    if (state_) {
+      pending_ = Pending{*std::move(state), sequence, 1};
+      return show_changes() ? std::nullopt : std::optional<Output>{Output{}};
+    }
+    const bool goes_on = show_first(*state, sequence);
     state_ = *std::move(state);
-    sequence_ = sequence;
     return goes_on ? std::nullopt : std::optional<Output>{Output{}};
   }
 
-  Result<resp::Reply> ask(const std::vector<std::string_view>& words) {
-    auto reply = client_->run(wire(words));
-    if (!reply) client_.reset();
-    return reply;
-  }
-  Command wire(const std::vector<std::string_view>& words) const {
-    return Command::words(words, Repeat::kNever).patience(waiting_time(options_));
+  // One event. False: the reader of stdout is gone.
+  bool take(const resp::Reply& event) {
+    const resp::Reply* state = event.field("state");
+    const resp::Reply* kind = event.field("event");
+    if (state == nullptr || kind == nullptr) return true;
+    const std::int64_t changes = std::max<std::int64_t>(number_of(event, "changes"), 1);
+    if (state->is_error()) {
+      tell_trouble(render_error(state->text, targets_.err));
+    } else if (kind->text == "changed" || kind->text == "observed") {
+      trouble_.clear();
+      pending_ = Pending{*state, number_of(event, "sequence"),
+                         changes + (pending_ ? pending_->changes : 0)};
+    }
+    return kind->text != "terminated" || (show_changes() && show_end(event));
   }
 
-  bool show(const resp::Reply& state, std::uint64_t sequence) const {
-    const std::string& server = options_.words[0];
+  // So that a server that changes all the time can be read.
+  [[nodiscard]] Milliseconds until_next_line() const {
+    constexpr Milliseconds kLook{1000};
+    if (!pending_) return kLook;
+    return std::clamp(std::chrono::ceil<Milliseconds>(next_line_ - Clock::now()), Milliseconds{0},
+                      kLook);
+  }
+
+  bool show_first(const resp::Reply& state, std::int64_t sequence) const {
+    if (options_.json)
+      return print(STDOUT_FILENO, "{\"server\":" + quoted(server()) + ",\"sequence\":" +
+                                      std::to_string(sequence) +
+                                      ",\"state\":" + render_json(state) + "}\n");
+    return print(STDOUT_FILENO, head(sequence) + "\n" + render_value(state, targets_.out));
+  }
+
+  bool show_changes() {
+    if (!pending_) return true;
+    const Pending now = *std::exchange(pending_, std::nullopt);
     if (!state_) {
-      if (options_.json)
-        return print(STDOUT_FILENO, "{\"server\":" + quoted(server) + ",\"sequence\":" +
-                                        std::to_string(sequence) +
-                                        ",\"state\":" + render_json(state) + "}\n");
-      return print(STDOUT_FILENO, head(sequence) + "\n" + render_value(state, targets_.out));
+      state_ = now.state;
+      return show_first(now.state, now.sequence);
     }
-    const auto found = differences(*state_, state);
-    if (found.empty()) return true;  // messages that changed nothing
-    const std::uint64_t commits = sequence > sequence_ ? sequence - sequence_ : 0;
+    const auto found = differences(*state_, now.state);
+    const bool goes_on = found.empty() || show(found, now);
+    if (!found.empty()) next_line_ = Clock::now() + options_.delay.value_or(kShortest);
+    state_ = now.state;
+    return goes_on;
+  }
+
+  struct Pending {
+    resp::Reply state;
+    std::int64_t sequence;
+    std::int64_t changes;  // that led there
+  };
+
+  [[nodiscard]] bool show(const std::vector<Difference>& found, const Pending& now) const {
     if (options_.json)
       return print(STDOUT_FILENO,
-                   render_differences_json(server, sequence, commits, found) + "\n");
+                   render_differences_json(server(), now.sequence, now.changes, found) + "\n");
     return print(STDOUT_FILENO,
-                 head(sequence) + ", " + std::to_string(commits) +
-                     (commits == 1 ? " commit\n" : " commits\n") +
+                 head(now.sequence) +
+                     (now.changes > 1 ? ", " + std::to_string(now.changes) + " changes\n" : "\n") +
                      render_differences(found, style_of(targets_)));
+  }
+
+  [[nodiscard]] bool show_end(const resp::Reply& event) const {
+    if (options_.json) return print(STDOUT_FILENO, render_json(event) + "\n");
+    const resp::Reply* reason = event.field("reason");
+    std::string line = head(number_of(event, "sequence")) + ", a worker ended: " +
+                       (reason == nullptr ? "" : escape_control(reason->text));
+    const DiffStyle style = style_of(targets_);
+    if (style.columns != 0) line = cut(line, style.columns);
+    if (style.colour) line.insert(0, kRed).append(kPlain);
+    return print(STDOUT_FILENO, line + "\n");
   }
 
   static std::string quoted(const std::string& text) {
     return boost::json::serialize(boost::json::value(text));
   }
-  [[nodiscard]] std::string head(std::uint64_t sequence) const {
-    return time_now() + " " + options_.words[0] + ": sequence " + std::to_string(sequence);
+  static std::int64_t number_of(const resp::Reply& map, std::string_view key) {
+    const resp::Reply* field = map.field(key);
+    return field == nullptr ? 0 : field->integer;
+  }
+  [[nodiscard]] std::string head(std::int64_t sequence) const {
+    return time_now() + " " + server() + ": sequence " + std::to_string(sequence);
   }
 
-  std::optional<Output> fail(const Failure& failure, FailedWhen when) {
-    Output output = output_for(options_, failure, when, targets_);
-    if (!state_ || !options_.retry) return output;
-    return tell_trouble(output.err.empty() ? output.out : output.err);
-  }
   // Once, until all is well again.
-  std::optional<Output> tell_trouble(const std::string& text) {
+  void tell_trouble(const std::string& text) {
     if (std::exchange(trouble_, text) != text) print(STDERR_FILENO, text);
-    return std::nullopt;
   }
 
   const Options& options_;
   const Targets targets_;
-  std::optional<Client> client_;
   std::optional<resp::Reply> state_;  // as shown
-  std::uint64_t sequence_ = 0;
+  std::optional<Pending> pending_;
+  Clock::time_point next_line_{};
   std::string trouble_;
 };
 
@@ -177,14 +257,14 @@ std::string render_differences(const std::vector<Difference>& differences, DiffS
   return out;
 }
 
-std::string render_differences_json(std::string_view server, std::uint64_t sequence,
-                                    std::uint64_t commits,
+std::string render_differences_json(std::string_view server, std::int64_t sequence,
+                                    std::int64_t times,
                                     const std::vector<Difference>& differences) {
   const auto text = [](std::string_view words) {
     return boost::json::serialize(boost::json::value(boost::json::string(valid_utf8(words))));
   };
   std::string out = "{\"server\":" + text(server) + ",\"sequence\":" + std::to_string(sequence) +
-                    ",\"commits\":" + std::to_string(commits) + ",\"changes\":[";
+                    ",\"times\":" + std::to_string(times) + ",\"changes\":[";
   for (const Difference& one : differences) {
     if (&one != &differences.front()) out += ',';
     out += "{\"path\":" + text(one.path);

@@ -11,8 +11,8 @@
 
 namespace peeper::cli {
 
-// Blocks until the reader of stdout is gone, or the server isn't there any more. A peeperd that is
-// gone, or a server that is down, is told on stderr, and looked at again.
+// Blocks until the reader of stdout is gone, or peeperd for longer than other commands would wait.
+// What can't be shown is told on stderr.
 [[nodiscard]] Output run_watch(const Options& options, Targets targets);
 
 // --- Its parts, pure -----------------------------------------------------------------------------
@@ -25,9 +25,9 @@ struct DiffStyle {
 };
 [[nodiscard]] std::string render_differences(const std::vector<Difference>& differences,
                                              DiffStyle style);
-// One JSON object, without a line end.
-[[nodiscard]] std::string render_differences_json(std::string_view server, std::uint64_t sequence,
-                                                  std::uint64_t commits,
+// One JSON object, without a line end. `times`: changes that led there.
+[[nodiscard]] std::string render_differences_json(std::string_view server, std::int64_t sequence,
+                                                  std::int64_t times,
                                                   const std::vector<Difference>& differences);
 
 }  // namespace peeper::cli

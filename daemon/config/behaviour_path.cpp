@@ -43,9 +43,10 @@ SearchPath search_path(const char* peeper_path, const fs::path& config_file,
   return path;
 }
 
-Result<fs::path> find_behaviour(const std::string& behaviour, const SearchPath& path) {
+Result<fs::path> find_object(const std::string& what, const std::string& name,
+                             const SearchPath& path) {
   std::string looked_at;
-  for (const fs::path& place : places(behaviour, path)) {
+  for (const fs::path& place : places(name, path)) {
     std::error_code error;
     const fs::file_status status = fs::status(place, error);
     if (fs::is_regular_file(status)) return place;
@@ -54,7 +55,11 @@ Result<fs::path> find_behaviour(const std::string& behaviour, const SearchPath& 
     if (fs::exists(status)) looked_at += " (not a file)";
     if (status.type() == fs::file_type::none) looked_at += " (" + error.message() + ")";
   }
-  return Failure{"behaviour " + in_quotes(behaviour) + " not found; looked at " + looked_at, 0};
+  return Failure{what + " " + in_quotes(name) + " not found; looked at " + looked_at, 0};
+}
+
+Result<fs::path> find_behaviour(const std::string& behaviour, const SearchPath& path) {
+  return find_object("behaviour", behaviour, path);
 }
 
 Result<fs::path> find_behaviour(const ServerSection& server, const SearchPath& path) {

@@ -1,4 +1,5 @@
-// Where a server's behaviour is: from the name in its section to the shared object to load.
+// Where a server's behaviour, or one of its listeners, is: from the name in its section to the
+// shared object to load.
 // Pure, but for the questions whether a file exists. May block on the file system.
 #pragma once
 
@@ -30,6 +31,10 @@ struct SearchPath {
 // the configuration file's directory. The failure names every place that was looked at.
 [[nodiscard]] Result<std::filesystem::path> find_behaviour(const std::string& behaviour,
                                                            const SearchPath& path);
+// The same for what is no behaviour; `what` begins the failure.
+[[nodiscard]] Result<std::filesystem::path> find_object(const std::string& what,
+                                                        const std::string& name,
+                                                        const SearchPath& path);
 [[nodiscard]] Result<std::filesystem::path> find_behaviour(const ServerSection& server,
                                                            const SearchPath& path);
 

@@ -33,6 +33,7 @@ inline constexpr std::uint32_t kMostRestarts = 1'000'000;
 inline constexpr std::chrono::seconds kMostRestartWindow{std::chrono::hours{24 * 365}};
 inline constexpr std::chrono::milliseconds kMostDuration{std::chrono::hours{24 * 365}};
 inline constexpr std::uint32_t kMostStandbys = 8;
+inline constexpr std::size_t kMostListeners = 16;
 // Tokens, with their replies, lie in the server's heap.
 inline constexpr std::uint32_t kMostDedupeWindow = 1'000'000;
 // log_max_size: less would rotate at each line, more fits no disk.
@@ -210,7 +211,10 @@ struct ServerSection {
   Overflow overflow = Overflow::kBlock;
   BusyPollLimits busy_poll = kAutoBusyPoll;  // of the worker and of the daemon
   CoreDump core_dump = CoreDump::kWithoutState;
-  std::vector<std::string> listener{"log"};
+  // "log", "statsd:HOST:PORT", "exec:PROGRAM", or a name or path as a behaviour's. A relative path
+  // is relative to the configuration file's directory. listeners.hpp finds the files.
+  std::vector<std::string> listener;
+  std::optional<std::chrono::milliseconds> listener_timeout{10'000};  // of a call; none: infinity
   std::vector<DebugOption> debug;
   ProcessSection process;
 
@@ -219,6 +223,7 @@ struct ServerSection {
   Place group_place;
   Place significant_place;
   Place behaviour_place;
+  Place listener_place;
 
   bool operator==(const ServerSection&) const = default;
 };

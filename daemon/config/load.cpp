@@ -14,24 +14,12 @@
 #include "daemon/config/load_process.hpp"
 #include "daemon/config/section.hpp"
 #include "daemon/config/toml_guard.hpp"
-#include "daemon/config/unsupported.hpp"
 #include "daemon/config/values.hpp"
 
 namespace peeper::config {
 namespace {
 
 using Mistakes = std::vector<Mistake>;
-
-template <class T>
-void refuse_unsupported(Section& section, const T& values, std::span<const Unsupported<T>> rows) {
-  for (const Unsupported<T>& row : rows) {
-    if (row.left_at_default(values)) continue;
-    section.mistake(section.place(row.key),
-                    "key '" + std::string(row.key) +
-                        "' is not supported yet by this version; leave it at " +
-                        std::string(row.only));
-  }
-}
 
 void read_state(Section& section, InitArguments& arguments) {
   const toml::node* node = section.find("state");
@@ -87,6 +75,10 @@ void read_listeners(Section& section, std::vector<std::string>& listeners) {
     if (!listener) return section.mistake(element, "listener", listener.error().what);
     found.push_back(*listener);
   }
+  if (found.size() > kMostListeners)
+    return section.mistake(*node, "listener",
+                           "expected at most " + std::to_string(kMostListeners) + ", found " +
+                               std::to_string(found.size()));
   listeners = std::move(found);
 }
 
@@ -163,15 +155,16 @@ ServerSection read_server(const toml::table& table, Mistakes& mistakes) {
   section.read_text("busy_poll", parse_busy_poll, server.busy_poll);
   section.read_word("core_dump", server.core_dump);
   read_listeners(section, server.listener);
+  section.read_duration("listener_timeout", parse_timeout, server.listener_timeout);
   section.read_words("debug", server.debug);
   read_process(section, server.process);
-  refuse_unsupported(section, server, unsupported_in_server());
   section.report_unknown_keys();
   server.place = place_of(table.source());
   server.group_place = section.place("group");
   server.significant_place = section.place("significant");
   server.name_place = section.place("name");
   server.behaviour_place = section.place("behaviour");
+  server.listener_place = section.place("listener");
   return server;
 }
 

@@ -1,7 +1,6 @@
 // From a configuration file to a Config. Every mistake is found and reported in one go, each with
 // its place and with what was expected, so that one look at the output is enough to mend the file.
-// Blocks while it reads the file. Knows the keys in DESIGN.md; of those whose feature isn't built
-// yet it accepts only the default (unsupported.hpp).
+// Blocks while it reads the file. Knows the keys in DESIGN.md.
 #pragma once
 
 #include <filesystem>

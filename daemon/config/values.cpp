@@ -311,8 +311,20 @@ Result<LogTo> parse_log_to(std::string_view text) {
 }
 
 Result<std::string> parse_listener(std::string_view text) {
-  constexpr std::string_view what = "the name of a listener, or a path to its .so";
+  constexpr std::string_view what =
+      "\"log\", \"exec:PROGRAM\", \"statsd\", \"statsd:HOST:PORT\", or the name of a listener, or "
+      "a path to its .so";
   if (auto failure = refuse_path(what, text, kPathBytes)) return *failure;
+  if (text == "statsd") return std::string(text) + ":127.0.0.1:8125";
+  if (text == "exec:") return expected(what, text);
+  if (!text.starts_with("statsd:")) return std::string(text);
+  const std::size_t colon = text.rfind(':');
+  const std::string_view port = text.substr(colon + 1);
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool is_place = colon > std::string_view("statsd:").size() && error == std::errc{} &&
+                        end == port.data() + port.size() && number != 0;
+  if (!is_place) return expected(what, text);
   return std::string(text);
 }
 

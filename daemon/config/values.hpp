@@ -53,6 +53,7 @@ namespace peeper::config {
 [[nodiscard]] Result<std::string> parse_program(std::string_view text);
 // "stderr", "syslog", or an absolute path.
 [[nodiscard]] Result<LogTo> parse_log_to(std::string_view text);
+// "statsd" becomes "statsd:127.0.0.1:8125"; whether there is such a file is listeners.hpp's question.
 [[nodiscard]] Result<std::string> parse_listener(std::string_view text);
 
 // In quotes, shortened, with bytes that a terminal might obey shown as '?'.

@@ -1,6 +1,5 @@
 #include "daemon/log/output_log.hpp"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -15,17 +14,6 @@ namespace {
 constexpr std::array kStreams{OutputStream::kOut, OutputStream::kErr};
 constexpr std::array kTheirFds{STDOUT_FILENO, STDERR_FILENO};
 
-// The process's end is opened anew, for reading as well.
-bool open_pipe(UniqueFd& ours, UniqueFd& theirs) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
-  ours.reset(ends[0]);
-  const UniqueFd writing{ends[1]};
-  const std::string path = "/proc/self/fd/" + std::to_string(writing.get());
-  theirs.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  return static_cast<bool>(theirs);
-}
-
 }  // namespace
 
 OutputLog::OutputLog(boost::asio::io_context& loop, Sockets& sockets, std::string server, Show show)
@@ -34,7 +22,7 @@ OutputLog::OutputLog(boost::asio::io_context& loop, Sockets& sockets, std::strin
 Result<OutputEnds> OutputLog::make_ends(LaunchSpec& spec) {
   OutputEnds ends;
   for (std::size_t i = 0; i < kStreams.size(); ++i) {
-    if (!open_pipe(ends.ours[i], ends.theirs[i]))
+    if (!open_output_pipe(ends.ours[i], ends.theirs[i]))
       return system_failure("cannot start " + spec.program + ": no pipe for what it writes", errno);
     // So that it may open /dev/stderr. Only root has a user to give it to.
     if (spec.credentials)

@@ -1,11 +1,13 @@
 #include "daemon/log/output_pipe.hpp"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string>
 #include <utility>
 
 namespace peeper::daemon {
@@ -16,6 +18,16 @@ constexpr std::size_t kReadBytes = 16 * limits::KiB;
 constexpr std::chrono::milliseconds kNoMemoryPause{100};
 
 }  // namespace
+
+bool open_output_pipe(UniqueFd& ours, UniqueFd& theirs) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  ours.reset(ends[0]);
+  const UniqueFd writing{ends[1]};
+  const std::string path = "/proc/self/fd/" + std::to_string(writing.get());
+  theirs.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  return static_cast<bool>(theirs);
+}
 
 OutputPipe::OutputPipe(boost::asio::io_context& loop, Sockets& sockets, UniqueFd reading_end,
                        Take take)

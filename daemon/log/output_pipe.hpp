@@ -19,6 +19,10 @@
 
 namespace peeper::daemon {
 
+// The process's end is opened anew, for reading as well: a daemon that is killed costs it no SIGPIPE.
+// False, with errno: for want of descriptors.
+[[nodiscard]] bool open_output_pipe(UniqueFd& ours, UniqueFd& theirs);
+
 class OutputPipe final : private Sockets::User {
  public:
   // `dropped`: lines right before this one. It must not destroy the pipe.

@@ -87,6 +87,9 @@ void add_state(PrometheusText& text, const std::vector<One>& all) {
   each(text, all, "peeper_state_writes_total", "counter",
        "Of this worker's transactions, those that were open for writing the state.",
        [](const One& one) { return one.facts.state_writes; });
+  each(text, all, "peeper_state_changes_total", "counter",
+       "Of those, the ones that left it other than it was.",
+       [](const One& one) { return one.facts.state_changes; });
   text.family("peeper_commit_seconds", "summary",
               "What committing takes, of each 64th transaction of this worker.");
   for (const One& one : all)

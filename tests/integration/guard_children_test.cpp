@@ -60,7 +60,9 @@ bool holds_something(const segment::Segment& segment, std::uint64_t offset) {
   };
   return (offset >= segment::kGoneOffset && offset < plan.heap.offset) ||
          is_in(plan.heap, reserved) || is_in(plan.journal_pages, segment::journal_set_aside(plan).bytes) ||
-         is_in(plan.journal_index, reserved / segment::kPageBytes * sizeof(std::uint32_t));
+         is_in(plan.journal_index, reserved / segment::kPageBytes * sizeof(std::uint32_t)) ||
+         is_in(plan.page_writers, reserved / segment::kPageBytes * sizeof(std::uint64_t)) ||
+         is_in(plan.block_writers, segment::blocks_of(reserved) * sizeof(std::uint64_t));
 }
 
 enum class Dump { kNothing, kAllThereIs };

@@ -122,6 +122,24 @@ TEST_CASE("metrics tell what clients did, what it came to, and what crashed of w
   peeperd.stop();
 }
 
+TEST_CASE("metrics count a state's changes, not who might have changed it") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  talk({"CALL", "counter", "inc"});
+  const auto count = [&](const char* name) {
+    return std::stoi(sample(metrics_of(peeperd), std::string(name) + "{server=\"counter\"}"));
+  };
+  const int changes = count("peeper_state_changes_total");
+  const int writes = count("peeper_state_writes_total");
+  for (int i = 0; i < 300; ++i) talk({"CALL", "counter", "add", "2"});
+  for (int i = 0; i < 5; ++i) talk({"CALL", "counter", "add", "0"});
+  CHECK(talk({"SYS", "GET_STATE", "counter"}) == "[count 601]");
+  CHECK(count("peeper_state_changes_total") == changes + 300);
+  CHECK(count("peeper_state_writes_total") == writes + 305);
+  peeperd.stop();
+}
+
 TEST_CASE("metrics are what Prometheus' own checker accepts") {
   Instance peeperd{counter_config() + counter_config("other")};
   peeperd.start();

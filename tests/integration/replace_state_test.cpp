@@ -92,7 +92,7 @@ TEST_CASE("replace_state: one that crashes or throws is undone, and is no dead l
     CHECK(talk({"CAST", "a", "inc"}) == "OK");
     CHECK(talk({"SYS", "REPLACE_STATE", "a", "7", how, "away"}).ends_with(in));
     CHECK(pair.call({"get"}) == (how == "segv" ? "4" : "5"));
-    CHECK(pair.peeperd.text_fact("a", "state") == "running");
+    CHECK(pair.peeperd.text_fact("a", "state") == "running");  // and not suspended
   }
   CHECK(pair.peeperd.fact("a", "crashes") == 4);
   CHECK(talk({"SYS", "DEADLETTERS", "LIST", "a"}) == "[]");

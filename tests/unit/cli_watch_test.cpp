@@ -100,7 +100,7 @@ TEST_CASE("watch: as JSON, one object a change") {
   const auto value = boost::json::parse(line);
   CHECK(value.at("server") == "count\"er");
   CHECK(value.at("sequence") == 17);
-  CHECK(value.at("commits") == 3);
+  CHECK(value.at("times") == 3);
   CHECK(boost::json::serialize(value.at("changes")) ==
         "[{\"path\":\"a\",\"before\":1,\"after\":[\"x\"]},{\"path\":\"c\",\"after\":3},"
         "{\"path\":\"b\",\"before\":2}]");

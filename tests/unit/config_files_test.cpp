@@ -7,6 +7,7 @@
 
 #include "daemon/check_config.hpp"
 #include "daemon/config/behaviour_path.hpp"
+#include "daemon/config/listeners.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/options.hpp"
 #include "temporary_directory.hpp"
@@ -105,6 +106,34 @@ TEST_CASE("checking a configuration reports missing behaviours among the other m
   CHECK(out.str().empty());
   CHECK(err.str().find("c.toml:3:13: behaviour") != std::string::npos);
   CHECK(err.str().find("c.toml:4:11: standby") != std::string::npos);
+}
+
+TEST_CASE("listeners are looked for as behaviours are, programs beside the file") {
+  const TemporaryDirectory directory;
+  directory.write("counter.so", "");
+  const fs::path program = directory.write("tell", "");
+  const fs::path object = directory.write("heard.so", "");
+  const SearchPath path = search_path(nullptr, directory.path() / "c.toml", "/nowhere");
+  CHECK(*find_listener("log", path) == "log");
+  CHECK(*find_listener("statsd:127.0.0.1:8125", path) == "statsd:127.0.0.1:8125");
+  CHECK(*find_listener("heard", path) == object.string());
+  CHECK(*find_listener("./heard.so", path) == object.string());
+  CHECK(find_listener("exec:tell", path).error().what ==
+        "listener \"exec:tell\": cannot start " + program.string() + ": Permission denied");
+  fs::permissions(program, fs::perms::owner_all);
+  CHECK(*find_listener("exec:tell", path) == "exec:" + program.string());
+  CHECK_FALSE(find_listener("exec:.", path).has_value());
+
+  Options options;
+  options.config_file = directory.write("c.toml",
+                                        "[[server]]\nname = \"a\"\nbehaviour = \"counter\"\n"
+                                        "listener = [\"log\", \"none\", \"exec:none\"]\n");
+  const Loaded loaded = load_for_start(options, path);
+  REQUIRE(loaded.mistakes.size() == 2);
+  CHECK(loaded.mistakes[0].line == 4);
+  CHECK(loaded.mistakes[0].text.find("listener \"none\" not found; looked at ") == 0);
+  CHECK(loaded.mistakes[1].line == 4);
+  CHECK(loaded.mistakes[1].text.find("none: No such file or directory") != std::string::npos);
 }
 
 TEST_CASE("what the command line says goes before what the file says") {

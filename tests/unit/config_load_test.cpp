@@ -106,7 +106,8 @@ TEST_CASE("a server needs only its name and behaviour") {
   CHECK(server.overflow == Overflow::kBlock);
   CHECK(server.busy_poll == BusyPollLimits{.ns = 50'000, .adapts = true});
   CHECK(server.core_dump == CoreDump::kWithoutState);
-  CHECK(server.listener == std::vector<std::string>{"log"});
+  CHECK(server.listener.empty());
+  CHECK(server.listener_timeout == 10s);
   CHECK(server.debug.empty());
   CHECK(server.behaviour_place.line == 3);
 }
@@ -169,6 +170,12 @@ TEST_CASE("every key of a server is read") {
   CHECK(good_server("core_dump = \"with_state\"").core_dump == CoreDump::kWithState);
   CHECK(good_server("core_dump = \"without_state\"").core_dump == CoreDump::kWithoutState);
   CHECK(good_server("listener = []").listener.empty());
+  CHECK(good_server("listener = [\"log\", \"statsd\", \"statsd:[::1]:9\", \"exec:./a b\", "
+                    "\"../x.so\"]")
+            .listener == std::vector<std::string>{"log", "statsd:127.0.0.1:8125", "statsd:[::1]:9",
+                                                  "exec:./a b", "../x.so"});
+  CHECK(good_server("listener_timeout = \"2m\"").listener_timeout == 2min);
+  CHECK_FALSE(good_server("listener_timeout = \"infinity\"").listener_timeout.has_value());
   CHECK(good_server("debug = [\"trace\", \"log\", \"statistics\", \"log\"]").debug ==
         std::vector{DebugOption::kTrace, DebugOption::kLog, DebugOption::kStatistics});
 }
@@ -271,11 +278,18 @@ TEST_CASE("a word that isn't one of a key's words is refused with all of them") 
   CHECK(mentions(refused_in_daemon("log_files = -1"), "from 0 to 1000"));
 }
 
-TEST_CASE("a key whose feature isn't built is refused unless it has its default") {
-  CHECK(refused("listener = [\"other\"]") ==
-        "key 'listener' is not supported yet by this version; leave it at [] or [\"log\"]");
-  CHECK(mentions(refused("listener = [\"log\", \"log\"]"), "not supported yet"));
-  good_server("listener = [\"log\"]\n");
+TEST_CASE("listeners that can't be are refused") {
+  for (const char* wrong : {"", "exec:", "statsd:", "statsd:8125", "statsd::8125", "statsd:host",
+                            "statsd:host:0", "statsd:host:65536", "statsd:host:1x"}) {
+    CAPTURE(wrong);
+    CHECK(mentions(refused("listener = [\"" + std::string(wrong) + "\"]"),
+                   "listener: expected \"log\", \"exec:PROGRAM\""));
+  }
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += "\"log\",";
+  CHECK(refused("listener = [" + many + "]") == "listener: expected at most 16, found 17");
+  CHECK(mentions(refused("listener_timeout = \"0s\""), "listener_timeout: expected"));
+  CHECK(mentions(refused("listener_timeout = 5"), "write \"5s\" for seconds"));
 }
 
 TEST_CASE("a missing key is reported at its section") {

@@ -53,8 +53,8 @@ Runtime::Runtime(segment::Segment& segment, const abi::Behaviour& behaviour,
       clients_seen_(control_.mailbox.clients_changed.load(std::memory_order_relaxed) - 1) {
   control_.worker.break_even.store(options.break_even, std::memory_order_relaxed);
   control_.mailbox.suspended.store(0, std::memory_order_relaxed);  // what the last one did
-  for (segment::Atomic64* count : {&control_.counts.state_writes, &control_.counts.commits_timed,
-                                   &control_.counts.commit_ns})
+  for (segment::Atomic64* count : {&control_.counts.state_writes, &control_.counts.state_changes,
+                                   &control_.counts.commits_timed, &control_.counts.commit_ns})
     count->store(0, std::memory_order_relaxed);
   guard_heap(guard_);
   install_stop_signals(control_.mailbox.bell, options.daemon);
@@ -281,10 +281,12 @@ void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access a
 void Runtime::commit(std::uint64_t mailbox_head) {
   const bool is_timed = transaction_.sequence() % kTimedCommits == 0;
   const std::uint64_t begin = is_timed ? now_ns() : 0;
-  if (services_.writes()) raise(control_.counts.state_writes, 1);
+  const bool writes = services_.writes();
   services_.close();
   const bool published = transaction_.has_records();
   transaction_.commit(mailbox_head);
+  // Before the fence: who arms its bell for changes looks at this count.
+  if (writes) raise(control_.counts.state_writes, 1);
   if (is_timed) {
     raise(control_.counts.commit_ns, now_ns() - begin);
     raise(control_.counts.commits_timed, 1);
@@ -299,10 +301,25 @@ void Runtime::commit(std::uint64_t mailbox_head) {
     control_.mailbox.producer_waits.store(0, std::memory_order_relaxed);
     wanted = true;
   }
+  if (writes && is_state_watched()) wanted = true;
   if (wanted) services_.ring();
   // After the answer is out: it need not wait for the pages.
+  if (writes) count_change();
   guard_.end_message();
   show_memory();
+}
+
+bool Runtime::is_state_watched() {
+  segment::Atomic32& armed = control_.mailbox.state_armed;
+  return armed.load(std::memory_order_relaxed) != 0 &&
+         armed.exchange(0, std::memory_order_relaxed) != 0;
+}
+
+void Runtime::count_change() {
+  const auto changed = transaction_.journal().find_change(last_changed_);
+  if (!changed) return;
+  last_changed_ = *changed;
+  raise(control_.counts.state_changes, 1);
 }
 
 void Runtime::show_memory() {

@@ -154,6 +154,8 @@ class Runtime {
              std::uint32_t client = 0);
   void enter(segment::Channel channel, std::uint64_t position, PageGuard::Access access);
   void commit(std::uint64_t mailbox_head);
+  [[nodiscard]] bool is_state_watched();
+  void count_change();
   void show_memory();
 
   // Runs behaviour code. The only place where what it throws is caught: the process dies of it.
@@ -211,6 +213,7 @@ class Runtime {
   bool hibernates_ = false;        // before the next wait
   bool hibernated_ = false;        // since anything ran
   bool timer_had_its_turn_ = false;
+  std::uint64_t last_changed_ = 0;     // the journal's entry that was found changed last
   std::uint32_t obeyed_ = 0;           // the suspension
   std::uint64_t system_seen_ = 0;      // while suspended, up to here in the mailbox
 };

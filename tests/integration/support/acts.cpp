@@ -98,7 +98,7 @@ Act replacement(Stage& stage) {
 Act replacement_when_suspended(Stage& stage) {
   Act act = replacement(stage);
   act.cast_before = {"add", "100"};
-  act.questions = {{{"state"}, ":141\r\n", ":107\r\n"}};
+  act.questions = {{{"state"}, ":141\r\n", ":107\r\n", ":7\r\n"}};
   return act;
 }
 

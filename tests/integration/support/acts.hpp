@@ -20,6 +20,7 @@ struct Act {
     Strings ask;
     std::string before;
     std::string after;
+    std::string in_turn = {};  // if it happened behind cast_before, in its turn; empty: as after
   };
   std::vector<Question> questions;
   Stage::Image start;  // the segment, no worker living

@@ -57,6 +57,13 @@ class RawClient {
       all.append(buffer, static_cast<std::size_t>(got));
     }
   }
+  // All that has come so far, without waiting.
+  const std::string& look() {
+    char buffer[65536];
+    for (ssize_t got = 0; (got = ::recv(fd_.get(), buffer, sizeof buffer, 0)) > 0;)
+      come_.append(buffer, static_cast<std::size_t>(got));
+    return come_;
+  }
   void close() { fd_.reset(); }
 
  private:
@@ -66,6 +73,7 @@ class RawClient {
   }
 
   UniqueFd fd_;
+  std::string come_;
 };
 
 }  // namespace peeper::test

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "common/segment/message.hpp"
+#include "common/segment/plan.hpp"
 #include "instance.hpp"
 #include "require.hpp"
 
@@ -197,6 +198,8 @@ std::vector<std::span<std::byte>> Stage::parts(std::uint64_t reserved) const {
   const Plan& plan = segment_->plan();
   return {{begin, plan.heap.offset + reserved},
           {begin + plan.journal_index.offset, reserved / kPageBytes * sizeof(std::uint32_t)},
+          {begin + plan.page_writers.offset, reserved / kPageBytes * sizeof(std::uint64_t)},
+          {begin + plan.block_writers.offset, blocks_of(reserved) * sizeof(std::uint64_t)},
           {begin + plan.journal_pages.offset, reserved}};
 }
 

@@ -1,0 +1,59 @@
+// A copy of the heap that follows the commits, for who shows a State again and again while its
+// worker goes on: once the copy is that of a commit, it stays so for as long as it is looked at.
+//
+// What refresh() copies is what was written since the last time, which the segment says page by
+// page (Plan::page_writers, signed by each transaction before its commit). It copies until a round
+// finds the same mark before and after (commit_mark.hpp); each round has only the pages of the one
+// before and of the commits meanwhile, so it takes less and less time, as moving a running virtual
+// machine does (Clark et al., Live Migration of Virtual Machines, NSDI 2005). A worker that leaves
+// no gap of some microseconds between two messages, for long, can't be followed: refresh() says so.
+//
+// The worker neither waits nor knows. Memory: as much as the heap's pages that hold something.
+// Owner: a process of its own. Thread: any one. Never blocks, but takes the time that copying
+// takes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/result.hpp"
+#include "common/segment/commit_mark.hpp"
+#include "common/segment/segment.hpp"
+
+namespace peeper::segment {
+
+class Shadow {
+ public:
+  // Of a segment opened with View::kLook, which outlives it.
+  explicit Shadow(const Segment& segment) : segment_(segment) {}
+  ~Shadow();
+  Shadow(const Shadow&) = delete;
+  Shadow& operator=(const Shadow&) = delete;
+
+  // The last commit. EAGAIN: there was no gap; what was copied is of use the next time. Other
+  // failures are sentences. After a failure the copy is of no commit.
+  [[nodiscard]] Result<void> refresh();
+
+  // After refresh(): the part of the heap that has memory.
+  [[nodiscard]] std::span<const std::byte> heap() const { return copy_.first(bytes_); }
+  [[nodiscard]] std::uint64_t sequence() const { return base_; }
+
+ private:
+  [[nodiscard]] Result<void> make_room();
+  [[nodiscard]] Result<bool> copy_once();
+  void find_written();
+  void copy_page(std::uint64_t page);
+  void distrust(std::uint64_t page);
+
+  const Segment& segment_;
+  std::span<std::byte> copy_;  // as large as the heap may become
+  std::uint64_t bytes_ = 0;    // of the heap that had memory
+  // All pages but the distrusted ones are as of this commit, if nothing has written them since.
+  std::uint64_t base_ = 0;
+  std::vector<std::uint64_t> distrusted_;
+  std::vector<bool> is_distrusted_;
+};
+
+}  // namespace peeper::segment

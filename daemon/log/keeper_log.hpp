@@ -1,0 +1,49 @@
+// What a keeper with listeners writes to stdout and stderr, in our own log: its own messages, which
+// have a priority before them ("<3>text", see sd-daemon(3)), as "server NAME: text", and what
+// listeners and the programs that they start write as "server NAME keeper| text".
+//
+// Owner: KeeperListeners. Thread: the loop's. Never blocks; a flood makes only the keeper wait, as
+// with a worker's (output_pipe.hpp).
+#pragma once
+
+#include <spdlog/common.h>
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/result.hpp"
+#include "common/unique_fd.hpp"
+#include "daemon/log/output_pipe.hpp"
+#include "daemon/sockets.hpp"
+#include "daemon/spawn.hpp"
+
+namespace peeper::daemon {
+
+struct KeeperLine {
+  spdlog::level::level_enum level;
+  std::string text;  // of one line, perhaps with bytes that are for no log
+};
+// Pure.
+[[nodiscard]] KeeperLine keeper_line(std::string_view server, std::string_view written);
+
+class KeeperLog {
+ public:
+  KeeperLog(boost::asio::io_context& loop, Sockets& sockets, std::string server)
+      : loop_(loop), sockets_(sockets), server_(std::move(server)) {}
+
+  // A pipe for the keeper that `spec` launches; what is returned is its, until it was launched.
+  // Fails for want of descriptors.
+  [[nodiscard]] Result<UniqueFd> open(LaunchSpec& spec);
+  // It is dead: what it has written is taken before this returns, and no more.
+  void ended();
+
+ private:
+  boost::asio::io_context& loop_;
+  Sockets& sockets_;
+  const std::string server_;
+  std::unique_ptr<OutputPipe> pipe_;
+};
+
+}  // namespace peeper::daemon

@@ -1,0 +1,259 @@
+// A copy of a heap that follows the commits: always one of them, byte for byte, whatever happens
+// between them.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <random>
+
+#include "common/segment/shadow.hpp"
+#include "segment_fixture.hpp"
+
+using namespace peeper;
+using namespace peeper::segment;
+using peeper::test::TestSegment;
+
+namespace {
+
+void overwrite(Transaction& transaction, const Segment& segment, std::uint64_t page,
+               std::uint8_t with) {
+  transaction.journal().save(page, 1);
+  std::memset(segment.heap().data() + page * kPageBytes, with, kPageBytes);
+}
+
+void commit_pages(const Segment& segment, std::initializer_list<std::uint64_t> pages,
+                  std::uint8_t with) {
+  Transaction transaction{segment};
+  transaction.begin(Channel::kStart, 0, 1);
+  for (const std::uint64_t page : pages) overwrite(transaction, segment, page, with);
+  transaction.commit(transaction.mailbox_head());
+}
+
+Segment look_at(const TestSegment& made) {
+  auto opened = Segment::open(made.id, View::kLook);
+  REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().what));
+  return *std::move(opened);
+}
+
+// More than has memory at first.
+Wanted growing_segment() { return {"behaviour", 1024 * 1024, 64 * 1024}; }
+
+bool shows(const Shadow& shadow, const std::vector<std::byte>& heap) {
+  return shadow.heap().size() == heap.size() &&
+         std::memcmp(shadow.heap().data(), heap.data(), heap.size()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("shadow: it is the last commit, also while the next message is half done") {
+  TestSegment made;
+  const Segment looked = look_at(made);
+  Shadow shadow{looked};
+  const auto nothing = shadow.refresh();
+  REQUIRE_FALSE(nothing.has_value());
+  CHECK(nothing.error().what.find("has no State yet") != std::string::npos);
+
+  commit_pages(made.segment, {0, 3}, 0x11);
+  REQUIRE(shadow.refresh().has_value());
+  CHECK(shows(shadow, made.heap()));
+  CHECK(shadow.sequence() == 1);
+
+  commit_pages(made.segment, {3, 7}, 0x22);
+  const auto before = made.heap();
+  Transaction transaction{made.segment};
+  transaction.begin(Channel::kStart, 0, 1);
+  overwrite(transaction, made.segment, 0, 0xEE);
+  REQUIRE(shadow.refresh().has_value());
+  CHECK(shows(shadow, before));
+  CHECK(shadow.sequence() == 2);
+
+  // It stays so for who looks at it, whatever comes.
+  overwrite(transaction, made.segment, 7, 0xEE);
+  transaction.commit(transaction.mailbox_head());
+  commit_pages(made.segment, {3}, 0x33);
+  CHECK(shows(shadow, before));
+  REQUIRE(shadow.refresh().has_value());
+  CHECK(shows(shadow, made.heap()));
+  CHECK(shadow.sequence() == 4);
+}
+
+TEST_CASE("shadow: what a worker wrote before it died is not in it, seen before or after") {
+  TestSegment made;
+  commit_pages(made.segment, {0, 3}, 0x11);
+  const auto before = made.heap();
+  const Segment looked = look_at(made);
+  Shadow early{looked};
+  Shadow late{looked};
+  test::push(made.segment, MessageType::kCast, 0, {"half"});
+  {
+    Transaction transaction{made.segment};
+    transaction.begin(Channel::kMailbox, 0, 1);
+    overwrite(transaction, made.segment, 0, 0xEE);
+    overwrite(transaction, made.segment, 5, 0xEE);
+    REQUIRE(early.refresh().has_value());
+    CHECK(shows(early, before));
+    // The last thing it did: its pages bear the sequence of a commit that never came.
+    transaction.journal().sign(2);
+  }
+  REQUIRE(roll_back(made.segment).has_value());
+  REQUIRE(settle(made.segment, test::seen_signal(SIGKILL)).has_value());
+  for (Shadow* shadow : {&early, &late}) {
+    REQUIRE(shadow->refresh().has_value());
+    CHECK(shows(*shadow, before));
+  }
+  commit_pages(made.segment, {5}, 0x22);
+  for (Shadow* shadow : {&early, &late}) {
+    REQUIRE(shadow->refresh().has_value());
+    CHECK(shows(*shadow, made.heap()));
+  }
+}
+
+TEST_CASE("shadow: it follows a heap that grows, and says of garbage that it is") {
+  TestSegment made{growing_segment()};
+  commit_pages(made.segment, {0}, 0x11);
+  const Segment looked = look_at(made);
+  Shadow shadow{looked};
+  REQUIRE(shadow.refresh().has_value());
+  const std::uint64_t bytes = shadow.heap().size();
+  REQUIRE(made.segment.reserve_heap(bytes + kPageBytes).has_value());
+  commit_pages(made.segment, {bytes / kPageBytes}, 0x22);
+  REQUIRE(shadow.refresh().has_value());
+  CHECK(shadow.heap().size() == bytes + kPageBytes);
+  auto heap = made.heap();
+  heap.resize(bytes + kPageBytes);
+  CHECK(shows(shadow, heap));
+
+  const auto why = [&] {
+    const auto refreshed = shadow.refresh();
+    return refreshed ? std::string() : refreshed.error().what;
+  };
+  Transaction transaction{made.segment};
+  transaction.begin(Channel::kStart, 0, 1);
+  overwrite(transaction, made.segment, 0, 0xEE);
+  Control& control = made.segment.control();
+  control.journal.count.store(1ULL << 40);
+  CHECK(why().find("more pages") != std::string::npos);
+  control.journal.count.store(1);
+  made.segment.journal_index()[0] = 1 << 20;
+  CHECK(why().find("out of range") != std::string::npos);
+  made.segment.journal_index()[0] = 0;
+  control.worker.heap_reserved.store(1ULL << 40);
+  CHECK(why().find("more heap") != std::string::npos);
+  control.worker.heap_reserved.store(bytes + kPageBytes);
+  CHECK(why() == "");
+}
+
+TEST_CASE("shadow: an image put back in vain is not believed later") {
+  TestSegment made;
+  commit_pages(made.segment, {0, 5}, 0x11);
+  const Segment looked = look_at(made);
+  Shadow shadow{looked};
+  REQUIRE(shadow.refresh().has_value());
+  Transaction transaction{made.segment};
+  transaction.begin(Channel::kStart, 0, 1);
+  overwrite(transaction, made.segment, 0, 0xEE);
+  overwrite(transaction, made.segment, 5, 0xEE);
+  // As when the entries of another message are being written over these.
+  made.segment.journal_index()[0] = 1 << 20;
+  std::memset(made.segment.journal_pages() + kPageBytes, 0xDD, kPageBytes);
+  REQUIRE_FALSE(shadow.refresh().has_value());
+  for (const std::uint64_t page : {0, 5})
+    std::memset(made.segment.heap().data() + page * kPageBytes, 0x11, kPageBytes);
+  transaction.begin_drop();
+  transaction.commit(transaction.mailbox_head());
+  REQUIRE(shadow.refresh().has_value());
+  CHECK(shows(shadow, made.heap()));
+}
+
+namespace {
+
+constexpr std::uint64_t kPages = 40;
+
+// The pages that transaction `number` writes, and whether it is begun in vain before.
+std::vector<std::uint64_t> pages_of(std::uint64_t seed, std::uint64_t number) {
+  std::mt19937_64 random{seed + number * 0x9e37'79b9'7f4a'7c15};
+  std::vector<std::uint64_t> pages(kPages);
+  for (std::uint64_t i = 0; i < kPages; ++i) pages[i] = i;
+  std::shuffle(pages.begin(), pages.end(), random);
+  pages.resize(1 + random() % 6);
+  return pages;
+}
+
+// Each page has its number at both ends; some are undone and begun again, some of those dropped.
+[[noreturn]] void commit_for_ever(const Segment& segment, std::uint64_t seed) {
+  std::mt19937_64 random{seed};
+  const auto write = [&](Transaction& transaction, std::uint64_t page, std::uint64_t number) {
+    transaction.journal().save(page, 1);
+    std::byte* start = segment.heap().data() + page * kPageBytes;
+    std::memcpy(start, &number, sizeof number);
+    if (random() % 64 == 0) ::usleep(random() % 50);
+    std::memcpy(start + kPageBytes - sizeof number, &number, sizeof number);
+  };
+  while (true) {
+    Transaction transaction{segment};
+    const std::uint64_t number = transaction.sequence() + 1;
+    while (random() % 4 == 0) {
+      transaction.begin(Channel::kStart, 0, 1);
+      for (const std::uint64_t page : pages_of(seed, random()))
+        write(transaction, page, ~number);
+      if (random() % 2 == 0) transaction.journal().sign(number);
+      transaction.journal().restore();
+      if (random() % 2 == 0) transaction.begin_drop();
+    }
+    transaction.begin(Channel::kStart, 0, 1);
+    for (const std::uint64_t page : pages_of(seed, number)) write(transaction, page, number);
+    transaction.commit(transaction.mailbox_head());
+    for (auto spin = random() % 4000; spin != 0; --spin) compiler_fence();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("shadow: while commits and rollbacks go on, each is one commit, page by page") {
+  TestSegment made{growing_segment()};
+  const auto seed = static_cast<std::uint64_t>(std::random_device{}());
+  CAPTURE(seed);
+  const pid_t parent = ::getpid();
+  const pid_t writer = ::fork();
+  REQUIRE(writer >= 0);
+  if (writer == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    commit_for_ever(made.segment, seed);
+  }
+  const Segment looked = look_at(made);
+  Shadow shadow{looked};
+  std::vector<std::uint64_t> expected(kPages);
+  std::uint64_t followed = 0;
+  std::uint64_t looks = 0;
+  std::uint64_t wrong = 0;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (looks < 3000 && std::chrono::steady_clock::now() < until) {
+    const auto refreshed = shadow.refresh();
+    if (!refreshed) continue;  // nothing yet, or no gap
+    ++looks;
+    while (followed < shadow.sequence()) {
+      ++followed;
+      for (const std::uint64_t page : pages_of(seed, followed)) expected[page] = followed;
+    }
+    if (looks % 3 == 0) ::usleep(20);
+    for (std::uint64_t page = 0; page < kPages; ++page) {
+      std::uint64_t first = 0;
+      std::uint64_t last = 0;
+      const std::byte* start = shadow.heap().data() + page * kPageBytes;
+      std::memcpy(&first, start, sizeof first);
+      std::memcpy(&last, start + kPageBytes - sizeof last, sizeof last);
+      if (first != expected[page] || last != expected[page]) ++wrong;
+    }
+  }
+  ::kill(writer, SIGKILL);
+  ::waitpid(writer, nullptr, 0);
+  MESSAGE("looks: " << looks << ", commits: " << followed);
+  CHECK(wrong == 0);
+  CHECK(looks > 100);
+  CHECK(followed > looks);
+}
