@@ -80,7 +80,7 @@ TEST_CASE("replace_state gets its values as a call's arguments, and answers as a
   CHECK(plain.replace_state({"four"}) == Action::kNoReply);
   CHECK(plain.reply.empty());
   CHECK(plain.state().bytes == 4);
-  CHECK(Driver<Without>::table().replace_state == nullptr);
+  CHECK((Driver<Without>::table().replace_state == nullptr));
 }
 
 TEST_CASE("a behaviour's list of messages is one RESP3 value") {
