@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <ctime>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "common/client/client.hpp"
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
+#include "daemon/cli/local_time.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/terminal.hpp"
 
@@ -30,17 +30,6 @@ std::string shown(const resp::Reply& value) {
 
 // False: its reader is gone.
 bool print(int fd, std::string_view text) { return write_all(fd, text) == 0; }
-
-std::string time_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm local{};
-  ::localtime_r(&now.tv_sec, &local);
-  char text[32];
-  const std::size_t bytes = std::strftime(text, sizeof text, "%H:%M:%S", &local);
-  std::snprintf(text + bytes, sizeof text - bytes, ".%03ld", now.tv_nsec / 1'000'000);
-  return text;
-}
 
 DiffStyle style_of(Targets targets) {
   DiffStyle style;
@@ -123,7 +112,7 @@ class Watch {
     return boost::json::serialize(boost::json::value(text));
   }
   [[nodiscard]] std::string head(std::uint64_t sequence) const {
-    return time_now() + " " + options_.words[0] + ": sequence " + std::to_string(sequence);
+    return time_of_day_now(Digits::kMilliseconds) + " " + options_.words[0] + ": sequence " + std::to_string(sequence);
   }
 
   std::optional<Output> fail(const Failure& failure, FailedWhen when) {
