@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-#include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/result.hpp"
 #include "daemon/child.hpp"
 
@@ -28,7 +28,7 @@ class Inspector {
 
   // A process that takes longer than `limit` is killed.
   explicit Inspector(boost::asio::io_context& loop,
-                     std::chrono::milliseconds limit = launch::kInspectionTime)
+                     std::chrono::milliseconds limit = limits::kInspectionTime)
       : loop_(loop), limit_(limit), timer_(loop) {}
   ~Inspector() { cancel(); }
   Inspector(const Inspector&) = delete;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/resp/writer.hpp"
 #include "common/segment/picture.hpp"
 #include "common/write_all.hpp"
@@ -35,9 +36,9 @@ std::string error_value(const std::string& what) {
 abi::Sink sink_to(std::string& value) {
   const auto write = [](void* context, const char* data, std::size_t size) {
     auto& out = *static_cast<std::string*>(context);
-    if (size > launch::kInspectedBytes - out.size())
+    if (size > limits::kInspectedBytes - out.size())
       throw std::length_error("the state is shown in more than " +
-                              std::to_string(launch::kInspectedBytes) +
+                              std::to_string(limits::kInspectedBytes) +
                               " bytes; name a part of it by a path");
     out.append(data, size);
   };
@@ -111,7 +112,7 @@ void limit_inspector([[maybe_unused]] std::uint64_t heap_bytes) {
 #ifndef PEEPER_SANITIZED
   rlimit data{};
   if (::getrlimit(RLIMIT_DATA, &data) != 0 || data.rlim_cur != RLIM_INFINITY) return;
-  data.rlim_cur = launch::kInspectorBytes + heap_bytes;
+  data.rlim_cur = limits::kInspectorBytes + heap_bytes;
   ::setrlimit(RLIMIT_DATA, &data);
 #endif
 }
