@@ -1,7 +1,6 @@
 // What peeperd and the programs it starts agree on, beside the segment.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -23,13 +22,7 @@ inline constexpr int kListenFd = 5;   // keeper with listeners: a stream socket 
 inline constexpr int kListenMarkFd = 6;  // the same: an eventfd, see below
 
 // --- Daemon and inspector ------------------------------------------------------------------------
-// A path into a State, and what its inspector may answer, take for itself where limits.memory says
-// nothing (beside the heap that it maps), and need of time. Beyond: an error for who asked.
-inline constexpr std::size_t kPathBytes = 4 * limits::KiB;
-inline constexpr std::size_t kInspectedBytes = 16 * limits::MiB;
-inline constexpr std::size_t kInspectorBytes = 256 * limits::MiB;
-inline constexpr std::chrono::milliseconds kInspectionTime{3'000};
-// Its exit status, beside 0: the State changed all the while, there is no value.
+// The inspector's exit status, beside 0: the State changed all the while, there is no value.
 inline constexpr int kExitMoved = 75;
 
 // --- Daemon and observer -------------------------------------------------------------------------

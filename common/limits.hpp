@@ -81,6 +81,14 @@ inline constexpr std::size_t kLastOutputCost = 256 * KiB;
 inline constexpr std::size_t kOutputLines = 100;
 inline constexpr std::size_t kMostOutputLines = 1024;
 
+// --- The process that shows a state --------------------------------------------------------------
+// A path into a State, and what its inspector may answer, take for itself where limits.memory says
+// nothing (beside the heap that it maps), and need of time. Beyond: an error for who asked.
+inline constexpr std::size_t kStatePathBytes = 4 * KiB;
+inline constexpr std::size_t kInspectedBytes = 16 * MiB;
+inline constexpr std::size_t kInspectorBytes = 256 * MiB;
+inline constexpr std::chrono::milliseconds kInspectionTime{3'000};
+
 // --- Retries -------------------------------------------------------------------------------------
 // retries, with on_crash = "retry": of one message. Beyond: the configuration is refused.
 inline constexpr std::uint32_t kMostRetries = 1'000;

@@ -1,5 +1,5 @@
 // SUPERVISOR and SYS: the tree and its servers.
-#include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/config/load.hpp"
@@ -153,8 +153,9 @@ Outcome Commands::sys_get_state(Session& session, Arguments arguments) {
   Server* server = servers_.find(arguments[2]);
   if (server == nullptr)
     session.reply(no_server(arguments[2]));
-  else if (path.size() > launch::kPathBytes || path.find('\0') != path.npos)
-    session.reply(error_value("BADARG a path has at most " + std::to_string(launch::kPathBytes) +
+  else if (path.size() > limits::kStatePathBytes || path.find('\0') != path.npos)
+    session.reply(error_value("BADARG a path has at most " +
+                              std::to_string(limits::kStatePathBytes) +
                               " bytes, and none of them is zero"));
   else
     server->get_state(std::string(path), session.reserve_reply());

@@ -68,13 +68,15 @@ void Connection::read() {
   input_.added(static_cast<std::size_t>(got));
   facts_.received_bytes += static_cast<std::uint64_t>(got);
   if (got == 0) has_ended_ = true;  // it may still want its replies
-  run_commands();
+  run_commands(Since::kTurn);
   // A command that waits has its arguments where they were; it is found again where they are.
   if (input_.keep() && busy_) (void)parser_.parse(input_.unread());
 }
 
-void Connection::run_commands() {
-  if (!input_.is_empty()) command_since_ = std::chrono::steady_clock::now();
+// What made the socket ready was there when the turn began, so the first command is of that time.
+// Those behind it may have come since: they share a reading of their own, or their deadlines would
+// come early.
+void Connection::run_commands(Since since) {
   while (!busy_ && is_open() && !input_.is_empty() && !owes_too_much()) {
     const auto status = parser_.parse(input_.unread());
     if (status == resp::ParseStatus::kIncomplete) {
@@ -87,6 +89,9 @@ void Connection::run_commands() {
       input_.drop_all();
       break;
     }
+    if (since == Since::kTurn) command_since_ = sockets_.clock().instant();
+    if (since == Since::kNow) command_since_ = sockets_.clock().read_instant();
+    since = since == Since::kTurn ? Since::kNow : Since::kKnown;
     run_one();
   }
   wait_for_more();
@@ -183,7 +188,7 @@ void Connection::push(std::string_view value) {
 void Connection::settle() {
   if (lags_behind_) return close();
   write();
-  if (is_open()) run_commands();
+  if (is_open()) run_commands(Since::kNow);
 }
 
 void Connection::write() {

@@ -71,8 +71,14 @@ class Connection : public Session,
   [[nodiscard]] bool owes_too_much() const;
   [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() + replies_.bytes(); }
   void read();
+  // The time of the command that is next, of which its timeout counts.
+  enum class Since {
+    kTurn,   // it had come when the turn began
+    kNow,    // it has come
+    kKnown,  // command_since_
+  };
   // Runs what has been read, as far as it may.
-  void run_commands();
+  void run_commands(Since since);
   void run_one();
   void write();
   // Asks for what it can go on with, or ends if there is nothing left to do.

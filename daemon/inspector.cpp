@@ -73,7 +73,7 @@ void Inspector::read_answer() {
     if (got <= 0) return;
     taken += static_cast<std::size_t>(got);
     answer_.append(bytes, static_cast<std::size_t>(got));
-    if (answer_.size() > launch::kInspectedBytes) return child_->signal(SIGKILL);
+    if (answer_.size() > limits::kInspectedBytes) return child_->signal(SIGKILL);
   }
   wait_for_answer();
 }
@@ -81,7 +81,7 @@ void Inspector::read_answer() {
 // All that it has written is in the pipe by now, though what it has started may hold that open.
 void Inspector::on_exit(int wait_status) {
   char bytes[64 * limits::KiB];
-  while (answer_.size() <= launch::kInspectedBytes) {
+  while (answer_.size() <= limits::kInspectedBytes) {
     const ssize_t got = ::read(pipe_->native_handle(), bytes, sizeof bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
@@ -98,8 +98,8 @@ Result<std::string> Inspector::judge(int wait_status) const {
   if (is_late_)
     return Failure{
         "showing " + subject_ + " takes more than " + std::to_string(limit_.count()) + " ms", 0};
-  if (answer_.size() > launch::kInspectedBytes)
-    return Failure{subject_ + " is shown in more than " + std::to_string(launch::kInspectedBytes) +
+  if (answer_.size() > limits::kInspectedBytes)
+    return Failure{subject_ + " is shown in more than " + std::to_string(limits::kInspectedBytes) +
                        " bytes",
                    0};
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == launch::kExitMoved)

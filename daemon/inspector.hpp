@@ -15,7 +15,7 @@
 #include <string>
 #include <utility>
 
-#include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/result.hpp"
 #include "daemon/child.hpp"
 
@@ -29,7 +29,7 @@ class Inspector {
 
   // A process that takes longer than `limit` is killed. `subject`: what it shows, for people.
   explicit Inspector(boost::asio::io_context& loop,
-                     std::chrono::milliseconds limit = launch::kInspectionTime,
+                     std::chrono::milliseconds limit = limits::kInspectionTime,
                      std::string subject = "the state")
       : loop_(loop), limit_(limit), subject_(std::move(subject)), timer_(loop) {}
   ~Inspector() { cancel(); }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/check.hpp"
+#include "common/limits.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -74,8 +75,8 @@ std::optional<std::uint64_t> ListenerLink::running_listener() {
 
 bool ListenerLink::tell(ListenerEvent event) {
   const auto bytes_of = [](const ListenerEvent::Text& text) { return text ? text->size() : 0; };
-  if (!is_ready() || bytes_of(event.old_state) > launch::kInspectedBytes ||
-      bytes_of(event.state) > launch::kInspectedBytes)
+  if (!is_ready() || bytes_of(event.old_state) > limits::kInspectedBytes ||
+      bytes_of(event.state) > limits::kInspectedBytes)
     return false;
   if (event.reason.size() > launch::kReasonBytes) event.reason.resize(launch::kReasonBytes);
   const auto out = std::make_shared<Outgoing>();

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/result.hpp"
 #include "common/unique_fd.hpp"
 #include "daemon/spawn.hpp"
@@ -55,7 +56,7 @@ class ListenerLink {
   // A keeper is attached, and has acknowledged everything.
   [[nodiscard]] bool is_ready() const { return is_attached_ && !is_telling_; }
   [[nodiscard]] bool is_attached() const { return is_attached_; }
-  // False, and nothing is told: it isn't ready, or a state is larger than launch::kInspectedBytes.
+  // False, and nothing is told: it isn't ready, or a state is larger than limits::kInspectedBytes.
   bool tell(ListenerEvent event);
   // Events that were acknowledged, of all keepers.
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }

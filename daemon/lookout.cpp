@@ -1,7 +1,5 @@
 #include "daemon/lookout.hpp"
 
-#include "common/clock.hpp"
-
 namespace peeper::daemon {
 namespace {
 
@@ -14,7 +12,7 @@ constexpr std::uint64_t kGatherNs = 1'000;
 
 void Lookout::begin_wait(Awaited& server) {
   server.wait_begins_ = false;
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = clock_.ns();
   if (server.looks_until_ != 0) {
     server.looks_until_ = now + server.poll_.limits().ns;
     return;
@@ -31,7 +29,7 @@ void Lookout::begin_wait(Awaited& server) {
 
 void Lookout::end_look(Awaited& server) {
   server.looks_until_ = 0;
-  server.bell_on_at_ = now_ns();
+  server.bell_on_at_ = clock_.ns();
   server.bell_on();
 }
 
@@ -57,7 +55,7 @@ bool Lookout::look() {
     looks = looks || server.looks_until_ != 0;
   }
   const bool found = looks && finds_some();
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = clock_.ns();
   looks = false;
   for (auto next = awaited_.begin(); next != awaited_.end();) {
     Awaited& server = *next++;
@@ -73,12 +71,12 @@ bool Lookout::look() {
   return found || looks;
 }
 
-// Within a slice.
+// Within a slice. Replies are found at the time of the look before the one that finds them.
 bool Lookout::finds_some() {
-  for (const std::uint64_t begin = now_ns(); !gather(); pause_looking())
-    if (now_ns() - begin > kSliceNs) return false;
-  for (std::uint64_t last = now_ns(); now_ns() - last < kGatherNs; pause_looking())
-    if (gather()) last = now_ns();
+  for (const std::uint64_t begin = clock_.ns(); !gather(); pause_looking())
+    if (clock_.read() - begin > kSliceNs) return false;
+  for (std::uint64_t last = clock_.read(); clock_.read() - last < kGatherNs; pause_looking())
+    if (gather()) last = clock_.read();
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include "common/busy_poll.hpp"
+#include "daemon/turn_clock.hpp"
 
 namespace peeper::daemon {
 
@@ -45,6 +46,9 @@ class Awaited
 
 class Lookout {
  public:
+  // `clock`: outlives it.
+  explicit Lookout(TurnClock& clock) : clock_(clock) {}
+
   // Before it is sent a call that is the only one, or one more.
   void expect(Awaited& server);
   // No reply is awaited: one may sleep.
@@ -54,7 +58,7 @@ class Lookout {
   // included, so that one had better sleep.
   void was_crowded();
 
-  // When there is nothing else to do. True: see whether there is now, and come back; false: all
+  // When there is nothing else to do, after the clock's rest(). True: see whether there is now, and come back; false: all
   // bells are on.
   bool look();
 
@@ -62,11 +66,11 @@ class Lookout {
   using Servers =
       boost::intrusive::list<Awaited, boost::intrusive::constant_time_size<false>>;
   bool gather();
-  void begin_waits();
   bool finds_some();
-  static void begin_wait(Awaited& server);
-  static void end_look(Awaited& server);
+  void begin_wait(Awaited& server);
+  void end_look(Awaited& server);
 
+  TurnClock& clock_;
   Servers awaited_;
 };
 

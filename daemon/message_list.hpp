@@ -23,10 +23,10 @@ class MessageList {
   // `server`: its name, for errors.
   MessageList(boost::asio::io_context& loop, std::string server)
       : server_(std::move(server)),
-        inspector_(loop, launch::kInspectionTime, "the list of its messages") {}
+        inspector_(loop, limits::kInspectionTime, "the list of its messages") {}
 
   // `spec`: as of the worker, whose behaviour is in the file `library`. The asker gets one RESP3
-  // value within launch::kInspectionTime: at once, if the file is the one that was asked last.
+  // value within limits::kInspectionTime: at once, if the file is the one that was asked last.
   void ask(LaunchSpec spec, const std::string& library, ReplyTarget asker);
   // Who waits gets this value, an error.
   void fail(const std::string& value);

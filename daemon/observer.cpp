@@ -92,7 +92,7 @@ bool Observer::take_head() {
   std::memcpy(&head_, bytes_.data(), sizeof head_);
   const bool has_value = head_.seen == launch::Seen::kState;
   return head_.seen >= launch::Seen::kState && head_.seen <= launch::Seen::kNothing &&
-         (has_value ? head_.value_bytes != 0 && head_.value_bytes <= launch::kInspectedBytes
+         (has_value ? head_.value_bytes != 0 && head_.value_bytes <= limits::kInspectedBytes
                     : head_.value_bytes == 0) &&
          (head_.seen != launch::Seen::kSame || last_ != nullptr) &&
          bytes_.size() - sizeof head_ <= head_.value_bytes;

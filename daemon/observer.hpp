@@ -15,6 +15,7 @@
 #include <string>
 
 #include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/result.hpp"
 #include "daemon/child.hpp"
 #include "daemon/state_event.hpp"
@@ -34,7 +35,7 @@ class Observer {
 
   // One that takes longer than `limit` for an answer is killed.
   explicit Observer(boost::asio::io_context& loop,
-                    std::chrono::milliseconds limit = launch::kInspectionTime)
+                    std::chrono::milliseconds limit = limits::kInspectionTime)
       : loop_(loop), limit_(limit), timer_(loop) {}
   ~Observer() { stop(); }
   Observer(const Observer&) = delete;

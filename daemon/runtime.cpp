@@ -6,7 +6,6 @@
 #include <chrono>
 #include <csignal>
 
-#include "common/clock.hpp"
 #include "common/limits.hpp"
 #include "daemon/config/listeners.hpp"
 #include "daemon/descendants.hpp"
@@ -82,7 +81,10 @@ Result<Tree::End> Runtime::run() {
   tree_.when_ended([this](Tree::End how) { end(how); });
   tree_.start([this] { serve(); });
   while (!loop_.stopped()) {
-    if (turn()) continue;
+    const bool has_worked = turn();
+    if (!has_worked) clock_.rest();
+    if (const std::uint64_t length = clock_.take_length(); length != 0) facts_.turns.add(length);
+    if (has_worked) continue;
     // Looking may have brought replies though there is nothing more to look for.
     if (lookout_.look() || sockets_.has_to_settle())
       loop_.poll();
@@ -96,7 +98,6 @@ Result<Tree::End> Runtime::run() {
 // the others. While clients keep us busy each look at asio's descriptors would be a system call for
 // nothing: they get one now and then.
 bool Runtime::turn() {
-  const std::uint64_t begin = now_ns();
   const std::size_t ready = sockets_.turn();
   if (ready > kFewReady) lookout_.was_crowded();
   bool has_worked = ready != 0;
@@ -105,13 +106,13 @@ bool Runtime::turn() {
     loop_.poll();
   }
   if (sockets_.settle()) has_worked = true;
-  if (has_worked) facts_.turns.add(now_ns() - begin);
   return has_worked;
 }
 
 // Until there is anything; asio's part of that is done at once.
 void Runtime::sleep() {
   turns_without_asio_ = 0;
+  clock_.forget();
   if (!std::exchange(awaits_sockets_, true))
     sockets_ready_.async_wait(
         boost::asio::posix::descriptor_base::wait_read,

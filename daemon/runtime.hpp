@@ -21,6 +21,7 @@
 #include "daemon/server.hpp"
 #include "daemon/sockets.hpp"
 #include "daemon/supervision_tree.hpp"
+#include "daemon/turn_clock.hpp"
 
 namespace peeper::daemon {
 
@@ -54,13 +55,14 @@ class Runtime {
   boost::asio::io_context loop_{1};
   boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer grace_{loop_};
-  Sockets sockets_;
+  TurnClock clock_;
+  Sockets sockets_{clock_};
   boost::asio::posix::stream_descriptor sockets_ready_;  // a duplicate
   bool awaits_sockets_ = false;
   int turns_without_asio_ = 0;
   DaemonFacts facts_;
   Subscriptions subscriptions_;
-  Lookout lookout_;
+  Lookout lookout_{clock_};
   Servers servers_{subscriptions_};
   SupervisionTree tree_{loop_, servers_,
                         [this](const config::ServerSection& section, Supervision& supervision) {

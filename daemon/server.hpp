@@ -395,7 +395,6 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   std::uint32_t incarnation_ = 0;
   std::uint64_t crashes_ = 0;
   Traffic traffic_;
-  std::uint64_t batch_at_ = 0;     // when the replies that are being delivered came; 0: not known
   std::optional<Instant> ready_since_;  // the worker
   // Committed when the worker was launched, to see at its end whether it got anywhere.
   struct Progress {

@@ -3,7 +3,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "common/clock.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
@@ -150,7 +149,6 @@ void Server::bell_off() {
 }
 
 Rings::Drain Server::drain_batch() {
-  batch_at_ = 0;
   const auto result = rings_->drain(
       kDrainBatch,
       [this](std::uint64_t request, std::string_view value) { deliver(request, value); });
@@ -210,7 +208,6 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
     copy = error_value("ERR server '" + name() + "' wrote a malformed reply");
     spdlog::error("server {}: malformed reply of {} bytes", name(), value.size());
   }
-  if (batch_at_ == 0) batch_at_ = now_ns();
   count_answer(*target, copy);
   if (debug_.on() && !is_question)
     debug_.message_out(copy, target->sink->who(), ns_since(*target));
@@ -230,18 +227,19 @@ void Server::count_message(const Message& message) {
   }
 }
 
-// Those of batch_at_. What sys asks for is no call.
+// Now, as the turn has it. What sys asks for is no call.
 void Server::count_answer(const ReplyTarget& target, std::string_view value) {
   if (target.is_system || target.since == Instant{}) return;
-  traffic_.answered(batch_at_, ns_since(target), value);
+  traffic_.answered(sockets_.clock().ns(), ns_since(target), value);
 }
 
-// Of the replies of batch_at_; 0: not known.
+// 0: not known.
 std::uint64_t Server::ns_since(const ReplyTarget& target) const {
   if (target.since == Instant{}) return 0;
   const auto since = static_cast<std::uint64_t>(
       std::chrono::nanoseconds(target.since.time_since_epoch()).count());
-  return batch_at_ > since ? batch_at_ - since : 0;
+  const std::uint64_t now = sockets_.clock().ns();
+  return now > since ? now - since : 0;
 }
 
 // --- Deadlines -----------------------------------------------------------------------------------
@@ -258,8 +256,7 @@ void Server::watch_deadlines() {
     if (has_replies()) drain();
     const std::string value = error_value(
         "TIMEOUT " + name() + ": no reply in time; the message may still be handled");
-    const Instant now = std::chrono::steady_clock::now();
-    batch_at_ = now_ns();
+    const Instant now = sockets_.clock().read_instant();
     while (auto target = calls_.expire(now)) {
       count_answer(*target, value);
       target->sink->deliver(target->slot, value);
@@ -270,7 +267,7 @@ void Server::watch_deadlines() {
 
 void Server::fail_calls(const std::string& error) {
   const std::string value = error_value(error);
-  batch_at_ = now_ns();
+  sockets_.clock().read();
   while (auto target = calls_.take_any()) {
     count_answer(*target, value);
     target->sink->deliver(target->slot, value);

@@ -58,13 +58,15 @@ void Sockets::User::leave() {
 
 // --- Turns ---------------------------------------------------------------------------------------
 
-Sockets::Sockets() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadBytes) {
+Sockets::Sockets(TurnClock& clock)
+    : clock_(clock), epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadBytes) {
   PEEPER_CHECK(static_cast<bool>(epoll_), "no epoll for the clients");
 }
 
 std::size_t Sockets::turn() {
   std::array<epoll_event, kMostReady> events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), kMostReady, 0);
+  if (count > 0 || has_to_settle()) clock_.begin();
   if (count <= 0) return 0;
   for (int i = 0; i < count; ++i) ready_.push_back(static_cast<User*>(events[i].data.ptr));
   for (std::size_t i = 0; i < ready_.size(); ++i)

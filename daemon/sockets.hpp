@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/unique_fd.hpp"
+#include "daemon/turn_clock.hpp"
 
 namespace peeper::daemon {
 
@@ -60,11 +61,14 @@ class Sockets {
     bool settles_ = false;
   };
 
-  Sockets();
+  // `clock`: outlives it.
+  explicit Sockets(TurnClock& clock);
   Sockets(const Sockets&) = delete;
   Sockets& operator=(const Sockets&) = delete;
 
-  // Tells those that are ready, at most kMostReady of them. How many that were.
+  // Tells those that are ready, at most kMostReady of them. How many that were. A turn of the
+  // clock's begins if there are any, or somebody is to be settled: after the kernel has said who is
+  // ready, so what made them ready is older than the turn.
   std::size_t turn();
   // Settles those that asked for it before; who asks meanwhile waits for the next time.
   // False: there was nobody.
@@ -76,6 +80,8 @@ class Sockets {
 
   // For one read: whoever reads uses it before another does.
   [[nodiscard]] std::span<char> read_buffer() { return buffer_; }
+  // The time of this turn.
+  [[nodiscard]] TurnClock& clock() { return clock_; }
   // Lives until nobody can be in the middle of its functions.
   void bury(std::shared_ptr<void> dead) { dead_.push_back(std::move(dead)); }
 
@@ -83,6 +89,7 @@ class Sockets {
   static constexpr int kMostReady = 256;
   static constexpr std::size_t kReadBytes = 16 * 1024;
 
+  TurnClock& clock_;
   UniqueFd epoll_;
   std::vector<User*> ready_;      // in this turn and not told yet; nullptr: has left meanwhile
   std::vector<User*> to_settle_;  // as above

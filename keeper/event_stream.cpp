@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/json/value_json.hpp"
+#include "common/limits.hpp"
 
 namespace peeper::keeper {
 namespace {
@@ -15,7 +16,7 @@ bool is_sound(const launch::ToListeners& head) {
   const bool is_known =
       head.event == launch::Told::kChanged || head.event == launch::Told::kTerminated;
   return is_known && head.reason_bytes <= launch::kReasonBytes &&
-         head.old_bytes <= launch::kInspectedBytes && head.state_bytes <= launch::kInspectedBytes;
+         head.old_bytes <= limits::kInspectedBytes && head.state_bytes <= limits::kInspectedBytes;
 }
 
 // None there is becomes null.

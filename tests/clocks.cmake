@@ -4,7 +4,7 @@ cmake_minimum_required(VERSION 3.25)
 
 set(shows
   common/clock.hpp common/launch.hpp common/segment/crash_layout.hpp common/segment/death.hpp daemon/crash_values.cpp
-  daemon/cli/top.cpp daemon/cli/watch.cpp daemon/crash_values.hpp daemon/daemon_facts.hpp
+  daemon/cli/local_time.cpp daemon/crash_values.hpp daemon/daemon_facts.hpp
   daemon/debug.hpp daemon/log/output_ring.hpp daemon/server_watch.cpp)
 set(wrong "")
 foreach(folder IN ITEMS common daemon keeper worker/runtime worker/sdk worker/include)

@@ -1,6 +1,7 @@
 #include "daemon/cli/render_crashes.hpp"
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/utf8.hpp"
@@ -51,26 +52,34 @@ std::string backtrace_text(const Reply& crash) {
 std::string render_crashes(const Reply& crashes, Target target) {
   if (!is_array_of_maps(crashes)) return render_value(crashes, target);
   if (crashes.elements.empty()) return "none\n";
-  std::vector<TableRow> rows{{"SERVER", "N", "TIME", "PLACE", "CAUSE"}};
+  std::vector<TableRow> rows;
   for (const Reply& crash : crashes.elements) {
     std::string cause = field_text(crash, "text");
     if (has(crash, "in")) cause += " in '" + field_text(crash, "in") + "'";
     rows.push_back({field_text(crash, "server"), field_text(crash, "number"),
                     field_text(crash, "time"), field_text(crash, "same_place") + "x", cause});
   }
-  return table_of(rows);
+  return table_of({{"SERVER"}, {"N", Align::kRight}, {"TIME"}, {"PLACE", Align::kRight}, {"CAUSE"}},
+                  std::move(rows));
 }
 
 std::string render_letters(const Reply& letters, Target target) {
   if (!is_array_of_maps(letters)) return render_value(letters, target);
   if (letters.elements.empty()) return "none\n";
-  std::vector<TableRow> rows{{"N", "TIME", "TYPE", "BYTES", "MESSAGE", "SENDER", "CAUSE"}};
+  std::vector<TableRow> rows;
   for (const Reply& letter : letters.elements)
     rows.push_back({field_text(letter, "number"), field_text(letter, "time"),
                     field_text(letter, "type"), field_text(letter, "bytes"),
                     field_text(letter, "message"), field_text(letter, "sender"),
                     field_text(letter, "cause")});
-  return table_of(rows);
+  return table_of({{"N", Align::kRight},
+                   {"TIME"},
+                   {"TYPE"},
+                   {"BYTES", Align::kRight},
+                   {"MESSAGE"},
+                   {"SENDER"},
+                   {"CAUSE"}},
+                  std::move(rows));
 }
 
 std::string render_crash(const Reply& crash, Target target) {

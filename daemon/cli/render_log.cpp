@@ -1,10 +1,9 @@
 #include "daemon/cli/render_log.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <ctime>
 
 #include "common/utf8.hpp"
+#include "daemon/cli/local_time.hpp"
 
 namespace peeper::cli {
 namespace {
@@ -22,23 +21,6 @@ std::int64_t number_of(const Reply& map, std::string_view key) {
 }
 
 }  // namespace
-
-std::string time_of_day(const std::string& time) {
-  std::tm parts{};
-  int milliseconds = 0;
-  if (std::sscanf(time.c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec,
-                  &milliseconds) != 7)
-    return escape_control(time);
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  const std::time_t seconds = ::timegm(&parts);
-  ::localtime_r(&seconds, &parts);
-  char text[64];
-  std::snprintf(text, sizeof text, "%02d:%02d:%02d.%03d", parts.tm_hour, parts.tm_min,
-                parts.tm_sec, milliseconds);
-  return text;
-}
 
 std::string render_log_line(const Reply& line, Target target) {
   const std::string time = time_of_day(text_of(line, "time"));

@@ -15,9 +15,6 @@ namespace peeper::cli {
 // text are escaped. A line of its own before it says how many were dropped.
 [[nodiscard]] std::string render_log_line(const resp::Reply& line, Target target);
 
-// "2031-05-06T07:08:09.123Z" as the local time of day; anything else as it is, escaped.
-[[nodiscard]] std::string time_of_day(const std::string& time);
-
 // Which lines were shown already: those at the turn from the past to what comes are told twice.
 class SeenLines {
  public:

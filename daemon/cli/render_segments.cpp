@@ -58,13 +58,20 @@ std::string age_text(std::int64_t seconds) {
 std::string render_segments(const Reply& segments, Target target) {
   if (!is_array_of_maps(segments)) return render_value(segments, target);
   if (segments.elements.empty()) return "none\n";
-  std::vector<TableRow> rows{{"SERVER", "SIZE", "USED", "HELD", "CONFIGURED", "AGE", "STATE"}};
+  std::vector<TableRow> rows;
   for (const Reply& segment : segments.elements)
     rows.push_back({field_text(segment, "server"), bytes_text(number_in(segment, "size")),
                     bytes_text(number_in(segment, "used")), yes_or_no(segment, "held"),
                     yes_or_no(segment, "configured"),
                     age_text(number_in(segment, "age_seconds")), state_text(segment)});
-  return table_of(rows);
+  return table_of({{"SERVER"},
+                   {"SIZE", Align::kRight},
+                   {"USED", Align::kRight},
+                   {"HELD"},
+                   {"CONFIGURED"},
+                   {"AGE", Align::kRight},
+                   {"STATE"}},
+                  std::move(rows));
 }
 
 }  // namespace peeper::cli

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <utility>
 
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/table.hpp"
@@ -37,64 +38,35 @@ double real(const Reply& child, const char* field) {
 
 bool is_group(const Reply& child) { return child.field("group_name") != nullptr; }
 
-struct Column {
-  const char* title;
-  bool is_number;
+struct Shown {
+  Column column;
   std::string (*text)(const Reply& child);
 };
 
 // The name comes first and alone is cut.
-constexpr std::array<Column, 11> kColumns = {{
-    {"SERVER", false, [](const Reply& child) {
+constexpr std::array<Shown, 11> kColumns = {{
+    {{"SERVER"}, [](const Reply& child) {
        return is_group(child) ? "[" + cell(child, "group_name") + "]" : cell(child, "server");
      }},
-    {"STATE", false, [](const Reply& child) { return cell(child, "state"); }},
-    {"KEEPER", true, [](const Reply& child) { return cell(child, "keeper"); }},
-    {"WORKER", true, [](const Reply& child) { return cell(child, "worker"); }},
-    {"STANDBY", true, [](const Reply& child) { return cell(child, "standby"); }},
-    {"UP", true, [](const Reply& child) {
+    {{"STATE"}, [](const Reply& child) { return cell(child, "state"); }},
+    {{"KEEPER", Align::kRight}, [](const Reply& child) { return cell(child, "keeper"); }},
+    {{"WORKER", Align::kRight}, [](const Reply& child) { return cell(child, "worker"); }},
+    {{"STANDBY", Align::kRight}, [](const Reply& child) { return cell(child, "standby"); }},
+    {{"UP", Align::kRight}, [](const Reply& child) {
        return is_group(child) || whole(child, "worker") == 0
                   ? std::string("-")
                   : short_duration(whole(child, "uptime_ms"));
      }},
-    {"INC", true, [](const Reply& child) { return cell(child, "incarnation"); }},
-    {"CRASHES", true, [](const Reply& child) { return cell(child, "crashes"); }},
-    {"MAIL", true, [](const Reply& child) { return cell(child, "mailbox"); }},
-    {"CALLS/S", true, [](const Reply& child) {
+    {{"INC", Align::kRight}, [](const Reply& child) { return cell(child, "incarnation"); }},
+    {{"CRASHES", Align::kRight}, [](const Reply& child) { return cell(child, "crashes"); }},
+    {{"MAIL", Align::kRight}, [](const Reply& child) { return cell(child, "mailbox"); }},
+    {{"CALLS/S", Align::kRight}, [](const Reply& child) {
        return is_group(child) ? std::string("-") : short_rate(real(child, "calls_per_second"));
      }},
-    {"P99", true, [](const Reply& child) {
+    {{"P99", Align::kRight}, [](const Reply& child) {
        return is_group(child) ? std::string("-") : short_latency(whole(child, "p99_us"));
      }},
 }};
-using Row = std::array<std::string, kColumns.size()>;
-using Widths = std::array<std::size_t, kColumns.size()>;
-
-Widths widths_of(const std::vector<Row>& rows) {
-  Widths widths{};
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  return widths;
-}
-
-void cut_names(std::vector<Row>& rows, std::size_t columns, std::size_t gap) {
-  const Widths widths = widths_of(rows);
-  std::size_t others = 0;
-  for (std::size_t i = 1; i < widths.size(); ++i) others += widths[i] + gap;
-  const std::size_t least = width(kColumns[0].title);
-  for (Row& row : rows)
-    row[0] = cut(row[0], std::max(columns > others ? columns - others : 0, least));
-}
-
-std::string line_of(const Row& row, const Widths& widths, std::size_t gap) {
-  std::string line;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string padding(widths[i] - width(row[i]), ' ');
-    if (i > 0) line.append(gap, ' ');
-    line += kColumns[i].is_number ? padding + row[i] : row[i] + padding;
-  }
-  return line;
-}
 
 // Largest first, but for names.
 bool comes_before(const Reply& a, const Reply& b, SortBy sort) {
@@ -156,24 +128,23 @@ ServerTable server_table(const Reply& children, SortBy sort, std::optional<std::
         shown, [sort](const Reply* a, const Reply* b) { return comes_before(*a, *b, sort); });
 
   ServerTable table;
-  std::vector<Row> rows(1);
-  for (std::size_t i = 0; i < kColumns.size(); ++i) rows[0][i] = kColumns[i].title;
+  std::vector<Column> titles;
+  for (const Shown& column : kColumns) titles.push_back(column.column);
+  std::vector<TableRow> rows;
   std::map<std::string, std::size_t> depths;  // of the groups
   for (const Reply* child : shown) {
-    Row& row = rows.emplace_back();
-    for (std::size_t i = 0; i < kColumns.size(); ++i) row[i] = kColumns[i].text(*child);
+    TableRow& row = rows.emplace_back();
+    for (const Shown& column : kColumns) row.push_back(column.text(*child));
     const auto above = depths.find(cell(*child, "group"));
     const std::size_t depth = above == depths.end() ? 0 : above->second + 1;
     if (is_group(*child)) depths[cell(*child, "group_name")] = depth;
     if (sort == SortBy::kTree) row[0].insert(0, depth * kIndent, ' ');
     table.servers.push_back(is_group(*child) ? "" : cell(*child, "server"));
   }
-  const std::size_t gap = columns ? 1 : 2;
-  if (columns) cut_names(rows, *columns, gap);
-  const Widths widths = widths_of(rows);
-  table.header = line_of(rows[0], widths, gap);
-  for (std::size_t i = 1; i < rows.size(); ++i)
-    table.lines.push_back(line_of(rows[i], widths, gap));
+  table.lines = table_lines(titles, std::move(rows),
+                            {.gap = columns ? std::size_t{1} : 2, .terminal = columns});
+  table.header = std::move(table.lines.front());
+  table.lines.erase(table.lines.begin());
   return table;
 }
 

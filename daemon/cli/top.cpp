@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/client/client.hpp"
+#include "daemon/cli/local_time.hpp"
 #include "daemon/cli/terminal.hpp"
 #include "daemon/cli/top_view.hpp"
 
@@ -56,12 +56,7 @@ class Source {
 };
 
 std::string title_of(const Options& options) {
-  const std::time_t now = std::time(nullptr);
-  tm local{};
-  ::localtime_r(&now, &local);
-  char time[32];
-  std::strftime(time, sizeof time, "%H:%M:%S", &local);
-  return "peeper top  " + std::string(time) + "  " + options.socket;
+  return "peeper top  " + time_of_day_now(Digits::kSeconds) + "  " + options.socket;
 }
 
 }  // namespace

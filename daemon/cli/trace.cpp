@@ -9,8 +9,8 @@
 #include "common/client/subscription.hpp"
 #include "common/server_channels.hpp"
 #include "common/utf8.hpp"
+#include "daemon/cli/local_time.hpp"
 #include "daemon/cli/render_json.hpp"
-#include "daemon/cli/render_log.hpp"
 #include "daemon/cli/shell_words.hpp"
 
 namespace peeper::cli {

@@ -7,7 +7,6 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "common/client/subscription.hpp"
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
+#include "daemon/cli/local_time.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/terminal.hpp"
 
@@ -38,17 +38,6 @@ std::string shown(const resp::Reply& value) {
 
 // False: its reader is gone.
 bool print(int fd, std::string_view text) { return write_all(fd, text) == 0; }
-
-std::string time_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm local{};
-  ::localtime_r(&now.tv_sec, &local);
-  char text[32];
-  const std::size_t bytes = std::strftime(text, sizeof text, "%H:%M:%S", &local);
-  std::snprintf(text + bytes, sizeof text - bytes, ".%03ld", now.tv_nsec / 1'000'000);
-  return text;
-}
 
 DiffStyle style_of(Targets targets) {
   DiffStyle style;
@@ -209,7 +198,7 @@ class Watch {
     return field == nullptr ? 0 : field->integer;
   }
   [[nodiscard]] std::string head(std::int64_t sequence) const {
-    return time_now() + " " + server() + ": sequence " + std::to_string(sequence);
+    return time_of_day_now(Digits::kMilliseconds) + " " + server() + ": sequence " + std::to_string(sequence);
   }
 
   // Once, until all is well again.

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "instance.hpp"
-#include "skip.hpp"
+#include "rights.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -51,23 +51,6 @@ std::string limit_of(int pid, std::string_view name) {
     return soft + " " + hard;
   }
   return "none";
-}
-
-// The programs and behaviours where any user may run them.
-fs::path install_for_all(const Instance& instance) {
-  fs::permissions(instance.directory(), fs::perms{0755});
-  const fs::path root = instance.directory() / "installed";
-  fs::create_directories(root / "bin");
-  fs::create_directories(root / "lib/peeper");
-  for (const char* name : {"peeperd", "peeper-keeper", "peeper-worker"})
-    fs::copy_file(program(name), root / "bin" / name);
-  fs::copy_file(fs::path(PEEPER_BEHAVIOUR_DIR) / "process.so", root / "lib/peeper/process.so");
-  return root / "bin";
-}
-
-bool is_root() {
-  if (::geteuid() != 0) skip("this takes root");
-  return ::geteuid() == 0;
 }
 
 const passwd& nobody() {
@@ -174,7 +157,7 @@ TEST_CASE("a worker of another user is that user's in everything, and its state 
   if (!is_root()) return;
   // First without a user of its own: the segment that root has made goes over to it.
   Instance peeperd{config("")};
-  peeperd.run_from(install_for_all(peeperd));
+  peeperd.run_from(install_for_all(peeperd, "process"));
   peeperd.start();
   CHECK(peeperd.talk()({"CALL", "process", "inc"}) == "1");
   peeperd.stop();
@@ -216,7 +199,7 @@ TEST_CASE("a fork bomb stays within its processes, and is over with its worker")
   if (!is_root()) return;
   // A user that runs nothing else, whatever other tests do: numbers of users need no entry there.
   Instance peeperd{config("user = \"games\"\n[server.limits]\nprocesses = 30")};
-  peeperd.run_from(install_for_all(peeperd));
+  peeperd.run_from(install_for_all(peeperd, "process"));
   peeperd.start();
   Talk talk = peeperd.talk();
   const int started = std::stoi(talk({"CALL", "process", "bomb", "1000"}));

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string>
 
 #include "instance.hpp"
 
@@ -27,6 +28,18 @@ std::string with_daemon(std::string_view keys) {
 
 void write(const Instance& peeperd, const std::string& config) {
   std::ofstream{peeperd.config_file()} << config;
+}
+
+// peeperd is started by a script that says what JOURNAL_STREAM is: a shell's words.
+void start_with_journal(Instance& peeperd, const std::string& stream) {
+  const auto programs = peeperd.directory() / "journal";
+  std::filesystem::create_directory(programs);
+  std::ofstream{programs / "peeperd"}
+      << "#!/bin/sh\nJOURNAL_STREAM=" + stream + "\nexport JOURNAL_STREAM\nexec " +
+             program("peeperd") + " \"$@\"\n";
+  std::filesystem::permissions(programs / "peeperd", std::filesystem::perms::owner_all);
+  peeperd.run_from(programs);
+  peeperd.start();
 }
 
 bool mentions(const std::string& text, std::string_view part) {
@@ -129,14 +142,7 @@ TEST_CASE("log file: one that can't be written is a mistake with file and line")
 
 TEST_CASE("log: the journal gets priorities and no time") {
   Instance peeperd{counter_config()};
-  const auto programs = peeperd.directory() / "journal";
-  std::filesystem::create_directory(programs);
-  std::ofstream{programs / "peeperd"}
-      << "#!/bin/sh\nJOURNAL_STREAM=$(stat -Lc %d:%i /proc/$$/fd/2)\nexport JOURNAL_STREAM\nexec " +
-             program("peeperd") + " \"$@\"\n";
-  std::filesystem::permissions(programs / "peeperd", std::filesystem::perms::owner_all);
-  peeperd.run_from(programs);
-  peeperd.start();
+  start_with_journal(peeperd, "$(stat -Lc %d:%i /proc/$$/fd/2)");
   CHECK(peeperd.talk()({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
   peeperd.stop();
   std::istringstream lines{peeperd.log()};
@@ -146,4 +152,18 @@ TEST_CASE("log: the journal gets priorities and no time") {
   }
   CHECK(mentions(peeperd.log(), "<4>server counter: worker 1 died: SIGSEGV at 0x0 in 'segv'"));
   CHECK(mentions(peeperd.log(), "<6>peeperd has stopped"));
+}
+
+// It is inherited by whatever a service starts, also where stderr leads elsewhere.
+TEST_CASE("log: the journal of somebody else's stderr changes nothing") {
+  Instance peeperd{counter_config()};
+  start_with_journal(peeperd, "$(stat -Lc %d:%i /proc/$$/fd/0)");
+  peeperd.stop();
+  std::istringstream lines{peeperd.log()};
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    CAPTURE(line);
+    CHECK(line.starts_with("[20"));
+  }
+  CHECK(count > 0);
 }

@@ -56,6 +56,31 @@ TEST_CASE("shell completes commands and servers, keeps a history, and ends with 
   peeperd.stop();
 }
 
+TEST_CASE("shell: the next one begins with the history of the one before") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  const std::string history = (peeperd.directory() / "history").string();
+  const auto shell = [&](const std::string& keys, const std::string& wanted) {
+    Pty terminal{{program("peeper"), "--socket", peeperd.socket(), "shell"},
+                 {24, 80},
+                 {{"PEEPER_HISTORY", history}}};
+    const auto await = [&](std::string_view text) {
+      return terminal.await([&](const std::string& all) { return all.find(text) != all.npos; });
+    };
+    REQUIRE(await("peeper> "));
+    terminal.type(keys);
+    REQUIRE(await(wanted));
+    terminal.type("exit\r");
+    const auto status = terminal.wait();
+    REQUIRE(status.has_value());
+    CHECK(WIFEXITED(*status));
+    CHECK(WEXITSTATUS(*status) == 0);
+  };
+  shell("call counter add 41\r", "\n41\r\n");
+  shell("\033[A\033[A\r", "\n82\r\n");  // behind "exit"
+  peeperd.stop();
+}
+
 TEST_CASE("shell with lines from a pipe prints what they print, and no prompt") {
   Instance peeperd{counter_config()};
   peeperd.start();

@@ -116,7 +116,8 @@ bool finds(Lookout& lookout, const FakeServer& server) {
 }  // namespace
 
 TEST_CASE("lookout: from the call to its reply the bell is off, and on again after it") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer server;
   CHECK(lookout.is_idle());
   lookout.expect(server);
@@ -130,7 +131,8 @@ TEST_CASE("lookout: from the call to its reply the bell is off, and on again aft
 }
 
 TEST_CASE("lookout: what doesn't come in time is left to the bell") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer server;
   const auto begin = std::chrono::steady_clock::now();
   lookout.expect(server);
@@ -149,7 +151,8 @@ TEST_CASE("lookout: what doesn't come in time is left to the bell") {
 }
 
 TEST_CASE("lookout: however long it may look, others have their turn meanwhile") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer server{{.ns = 50'000'000, .adapts = false}};
   lookout.expect(server);
   int turns = 0;
@@ -159,7 +162,8 @@ TEST_CASE("lookout: however long it may look, others have their turn meanwhile")
 }
 
 TEST_CASE("lookout: after a reply the next of the open calls is looked for as well") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer server;
   server.open = 3;
   lookout.expect(server);
@@ -178,7 +182,8 @@ TEST_CASE("lookout: after a reply the next of the open calls is looked for as we
 }
 
 TEST_CASE("lookout: one server's silence doesn't keep another one's reply back") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer silent;
   FakeServer quick;
   lookout.expect(silent);
@@ -198,7 +203,8 @@ TEST_CASE("lookout: a reply that comes as the bell is switched on is not left ly
       FakeServer::bell_on();
     }
   };
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   Late server;
   lookout.expect(server);
   while (lookout.look()) {
@@ -208,7 +214,8 @@ TEST_CASE("lookout: a reply that comes as the bell is switched on is not left ly
 }
 
 TEST_CASE("lookout: a server that is off never has its bell switched off") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   FakeServer server{{.ns = 0, .adapts = false}};
   lookout.expect(server);
   CHECK(server.bell);
@@ -218,7 +225,8 @@ TEST_CASE("lookout: a server that is off never has its bell switched off") {
 }
 
 TEST_CASE("lookout: a server that is destroyed is awaited no more") {
-  Lookout lookout;
+  TurnClock clock;
+  Lookout lookout{clock};
   {
     FakeServer server;
     lookout.expect(server);

@@ -51,11 +51,11 @@ TEST_CASE("segments: a table for people") {
   CHECK(rendered("*0\r\n") == "none\n");
   CHECK(rendered("*1\r\n%7\r\n+server\r\n$1\r\na\r\n+state\r\n+stale\r\n+size\r\n:1048576\r\n"
                  "+used\r\n:512\r\n+held\r\n#f\r\n+configured\r\n#t\r\n+age_seconds\r\n:7200\r\n") ==
-        "SERVER  SIZE     USED   HELD  CONFIGURED  AGE  STATE\n"
+        "SERVER     SIZE   USED  HELD  CONFIGURED  AGE  STATE\n"
         "a       1.0 MiB  512 B  no    yes         2 h  stale\n");
   CHECK(rendered("*1\r\n%2\r\n+server\r\n$2\r\na\n\r\n+error\r\n$3\r\nno!\r\n") ==
         "SERVER  SIZE  USED  HELD  CONFIGURED  AGE  STATE\n"
-        "a\\n     -     -     -     -           -    -: no!\n");
+        "a\\n        -     -  -     -             -  -: no!\n");
 }
 
 TEST_CASE("segments: sizes and ages have the unit that is read best") {

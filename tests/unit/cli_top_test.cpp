@@ -19,6 +19,9 @@ struct Child {
   const char* group;
   double calls;
   int crashes;
+  std::int64_t mailbox = 0;
+  std::int64_t p99_us = 1'200;
+  std::int64_t uptime_ms = 3'600'000;
 };
 
 void add_text(std::string& value, std::string_view key, std::string_view text) {
@@ -45,13 +48,13 @@ resp::Reply children_of(const std::vector<Child>& children, std::string_view gro
     add_text(value, "state", "running");
     add_text(value, "group", child.group);
     for (const char* key : {"keeper", "worker", "standby"}) add_number(value, key, 4'194'303);
-    add_number(value, "uptime_ms", 3'600'000);
+    add_number(value, "uptime_ms", child.uptime_ms);
     add_number(value, "incarnation", 1);
     add_number(value, "crashes", child.crashes);
-    add_number(value, "mailbox", 0);
+    add_number(value, "mailbox", child.mailbox);
     resp::append_bulk(value, "calls_per_second");
     resp::append_double(value, child.calls);
-    add_number(value, "p99_us", 1'200);
+    add_number(value, "p99_us", child.p99_us);
   }
   auto read = resp::read_value(value);
   REQUIRE(read.has_value());
@@ -96,6 +99,29 @@ TEST_CASE("top: keys, also those that terminals send as sequences, and broken on
   CHECK(keys("\033[") == std::vector{Key::kNone});
   CHECK(keys("\033[1;5Cx") == std::vector{Key::kNone, Key::kCrashes});
   CHECK(keys("\r\003\xff") == std::vector{Key::kEnter, Key::kQuit, Key::kNone});
+  CHECK(keys("kjcpmxunt") == std::vector{Key::kUp, Key::kDown, Key::kCalls, Key::kP99,
+                                         Key::kMailbox, Key::kCrashes, Key::kUptime, Key::kName,
+                                         Key::kTree});
+}
+
+TEST_CASE("top: each key sorts by its column, the largest first, names as they are read") {
+  TopView view;
+  view.set_servers(children_of({{"b", "", 3, 2, 1, 20, 90'000},
+                                {"a", "", 2, 1, 3, 10, 70'000},
+                                {"c", "", 1, 3, 2, 30, 80'000}}));
+  const auto sorted = [&view](Key key) {
+    view.press(key);
+    std::string all;
+    for (const std::string& name : names_in(view)) all += name.substr(0, 1);
+    return all;
+  };
+  CHECK(sorted(Key::kCalls) == "bac");
+  CHECK(sorted(Key::kP99) == "cba");
+  CHECK(sorted(Key::kMailbox) == "acb");
+  CHECK(sorted(Key::kCrashes) == "cba");
+  CHECK(sorted(Key::kUptime) == "bca");
+  CHECK(sorted(Key::kName) == "abc");
+  CHECK(sorted(Key::kTree) == "bac");
 }
 
 TEST_CASE("top: a tree at first, then by what a key says; the selection stays with its server") {

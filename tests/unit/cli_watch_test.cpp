@@ -77,6 +77,10 @@ TEST_CASE("watch: keys that are no text are kept apart, and nothing of a value c
   const std::string out =
       shown(":1\r\n", "$20\r\n" + std::string(20, 'x') + "\r\n", {.colour = true, .columns = 10});
   CHECK(out == "\033[33m~ 1 -> xx~\033[0m\n");
+  CHECK(shown("*1\r\n:1\r\n", "*2\r\n:1\r\n:2\r\n", {.colour = true, .columns = 80}) ==
+        "\033[32m+ 1: 2\033[0m\n");
+  CHECK(shown("*1\r\n:1\r\n", "*0\r\n", {.colour = true, .columns = 80}) ==
+        "\033[31m- 0: 1\033[0m\n");
 }
 
 TEST_CASE("watch: there is a difference if and only if two states differ") {

@@ -16,7 +16,8 @@ namespace {
 
 struct Client {
   boost::asio::io_context loop;
-  Sockets sockets;
+  TurnClock clock;
+  Sockets sockets{clock};
   DaemonFacts facts;
   Subscriptions subscriptions;
   Servers servers{subscriptions};

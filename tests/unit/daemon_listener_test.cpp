@@ -127,7 +127,7 @@ TEST_CASE("listener link: a large state goes over in pieces, and nobody waits fo
   CHECK(bytes.size() == sizeof(launch::ToListeners) + large.size() + 4);
   CHECK(bytes.ends_with("x:2\r\n"));
   linked.acknowledge();
-  CHECK_FALSE(linked.link.tell(change(6, std::string(launch::kInspectedBytes + 1, 'x'), "")));
+  CHECK_FALSE(linked.link.tell(change(6, std::string(limits::kInspectedBytes + 1, 'x'), "")));
   CHECK(linked.link.is_ready());
 }
 

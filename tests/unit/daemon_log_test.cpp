@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "common/unique_fd.hpp"
 #include "daemon/config/config.hpp"
@@ -106,6 +107,7 @@ TEST_CASE("log: the journal gets a priority and no time") {
   const std::string mine = std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino);
   CHECK(leads_to_journal(STDIN_FILENO, mine.c_str()));
   CHECK_FALSE(leads_to_journal(STDIN_FILENO, (mine + "1").c_str()));
+  CHECK_FALSE(leads_to_journal(STDIN_FILENO, ("1" + mine).c_str()));  // of another file system
   CHECK_FALSE(leads_to_journal(STDIN_FILENO, nullptr));
 }
 
@@ -124,6 +126,14 @@ TEST_CASE("log: a file that has its size becomes the first of so many older ones
   CHECK_FALSE(std::filesystem::exists(directory.path() / "d.3.log"));
   for (const char* name : {"d.log", "d.1.log", "d.2.log"})
     CHECK(std::filesystem::file_size(directory.path() / name) <= 4096);
+  // From one file to the next no line is missing.
+  std::stringstream all{content(directory.path() / "d.2.log") +
+                        content(directory.path() / "d.1.log") + content(file)};
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(all, line);) lines.push_back(line);
+  REQUIRE(lines.size() > 100);
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    CHECK(lines[i].ends_with("] line " + std::to_string(500 - lines.size() + i)));
 }
 
 TEST_CASE("log: set up again, a file that was moved away is made anew; level and format follow") {

@@ -53,7 +53,8 @@ struct World {
   Silence silence;
   static constexpr int kPid = 4711;
   boost::asio::io_context loop;
-  Sockets sockets;
+  TurnClock clock;
+  Sockets sockets{clock};
   Lines shown;  // "1out text"
   std::uint64_t dropped = 0;
   OutputLog log{loop, sockets, "s", [this](const OutputLine& line) {

@@ -55,7 +55,8 @@ struct User : Sockets::User {
 }  // namespace
 
 TEST_CASE("sockets: what was not read is told again in the next turn") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   const Pair pair;
   User user{sockets, pair.ours.get()};
   REQUIRE(user.ask_for(Sockets::kReadable));
@@ -71,7 +72,8 @@ TEST_CASE("sockets: what was not read is told again in the next turn") {
 }
 
 TEST_CASE("sockets: a bell is told each time it rings and needs no reading") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   const UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   User user{sockets, bell.get()};
   REQUIRE(user.ask_for(Sockets::kReadable | Sockets::kEachTime));
@@ -84,7 +86,8 @@ TEST_CASE("sockets: a bell is told each time it rings and needs no reading") {
 }
 
 TEST_CASE("sockets: who asks for nothing is not told of a hang-up either") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   Pair pair;
   User user{sockets, pair.ours.get()};
   REQUIRE(user.ask_for(Sockets::kReadable));
@@ -99,7 +102,8 @@ TEST_CASE("sockets: who asks for nothing is not told of a hang-up either") {
 TEST_CASE("sockets: a user that another one ends in the same turn is not told any more") {
   for (const bool destroyed : {false, true}) {
     CAPTURE(destroyed);
-    Sockets sockets;
+    daemon::TurnClock clock;
+    Sockets sockets{clock};
     const std::array<Pair, 3> pairs;
     std::array<std::unique_ptr<User>, 3> users;
     for (std::size_t i = 0; i < 3; ++i) {
@@ -126,7 +130,8 @@ TEST_CASE("sockets: a user that another one ends in the same turn is not told an
 }
 
 TEST_CASE("sockets: who settles does so once a turn, and asks again for the next one only") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   User first{sockets, -1};
   User second{sockets, -1};
   CHECK_FALSE(sockets.settle());
@@ -143,7 +148,8 @@ TEST_CASE("sockets: who settles does so once a turn, and asks again for the next
 }
 
 TEST_CASE("sockets: who has left before it could settle is not asked to") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   User first{sockets, -1};
   auto second = std::make_unique<User>(sockets, -1);
   first.settle_soon();
@@ -155,7 +161,8 @@ TEST_CASE("sockets: who has left before it could settle is not asked to") {
 }
 
 TEST_CASE("sockets: what is buried lives until the next settling") {
-  Sockets sockets;
+  daemon::TurnClock clock;
+  Sockets sockets{clock};
   auto body = std::make_shared<int>(1);
   const std::weak_ptr<int> soul = body;
   sockets.bury(std::move(body));

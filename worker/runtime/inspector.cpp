@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/segment/picture.hpp"
 #include "common/write_all.hpp"
 #include "worker/runtime/state_view.hpp"
@@ -58,7 +59,7 @@ void limit_inspector([[maybe_unused]] std::uint64_t heap_bytes) {
 #ifndef PEEPER_SANITIZED
   rlimit data{};
   if (::getrlimit(RLIMIT_DATA, &data) != 0 || data.rlim_cur != RLIM_INFINITY) return;
-  data.rlim_cur = launch::kInspectorBytes + heap_bytes;
+  data.rlim_cur = limits::kInspectorBytes + heap_bytes;
   ::setrlimit(RLIMIT_DATA, &data);
 #endif
 }

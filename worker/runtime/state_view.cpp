@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "common/launch.hpp"
+#include "common/limits.hpp"
 #include "common/resp/writer.hpp"
 #include "peeper/allocator.hpp"
 #include "worker/runtime/behaviour.hpp"
@@ -16,9 +17,9 @@ namespace {
 abi::Sink sink_to(std::string& value) {
   const auto write = [](void* context, const char* data, std::size_t size) {
     auto& out = *static_cast<std::string*>(context);
-    if (size > launch::kInspectedBytes - out.size())
+    if (size > limits::kInspectedBytes - out.size())
       throw std::length_error("the state is shown in more than " +
-                              std::to_string(launch::kInspectedBytes) +
+                              std::to_string(limits::kInspectedBytes) +
                               " bytes; name a part of it by a path");
     out.append(data, size);
   };

@@ -23,7 +23,7 @@ class StateView {
   // Is it a State of this behaviour? Not while its code is being changed.
   [[nodiscard]] bool fits(std::span<const std::byte> heap) const;
   // What `path` names (empty: all) of the State in `heap`, or why it can't be shown, as one RESP3
-  // value of at most launch::kInspectedBytes.
+  // value of at most limits::kInspectedBytes.
   [[nodiscard]] std::string show(std::span<const std::byte> heap, std::string_view path);
 
  private:
