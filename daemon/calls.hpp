@@ -34,7 +34,7 @@ class ReplySink {
 struct ReplyTarget {
   std::shared_ptr<ReplySink> sink;
   std::uint64_t slot = 0;
-  bool is_system = false;  // not the behaviour's: no trace shows it
+  bool is_system = false;  // what sys asks for: it isn't counted
   Instant since{};         // when its command was read
 };
 

@@ -110,6 +110,7 @@ Outcome Commands::run_call(Session& session, std::string_view name, const Messag
   }
   ReplyTarget target = session.reserve_reply();
   target.since = start;
+  target.is_system = segment::is_system(message.type);
   const auto sent = server->send(message, std::move(target), start + timeout);
   if (sent == Server::Sent::kDone) {
     if (server->debug().on())

@@ -97,6 +97,8 @@ class Commands {
   Outcome sys_get_status(Session& session, Arguments arguments);
   Outcome sys_kill(Session& session, Arguments arguments);
   Outcome sys_suspend(Session& session, Arguments arguments);
+  Outcome sys_replace_state(Session& session, Arguments arguments, Instant start);
+  Outcome sys_messages(Session& session, Arguments arguments);
   Outcome sys_change_code(Session& session, Arguments arguments);
   Outcome sys_trace(Session& session, Arguments arguments);
   Outcome sys_statistics(Session& session, Arguments arguments);

@@ -1,4 +1,6 @@
-// SYS, as far as it is OTP's suspend and resume, code change, and sys debug options.
+// SYS, as far as it is OTP's suspend and resume, replace_state, code change, and sys debug options.
+#include <vector>
+
 #include "common/limits.hpp"
 #include "daemon/command_text.hpp"
 #include "daemon/commands.hpp"
@@ -65,6 +67,25 @@ Outcome Commands::sys_suspend(Session& session, Arguments arguments) {
     server->resume();
     session.reply(status_value("OK"));
   }
+  return Outcome::kDone;
+}
+
+// As a call of the behaviour's, but that a suspended server handles it too.
+Outcome Commands::sys_replace_state(Session& session, Arguments arguments, Instant start) {
+  // The name stands in for a message's, where one is shown.
+  std::vector<std::string_view> strings{"sys replace_state"};
+  strings.insert(strings.end(), arguments.begin() + 3, arguments.end());
+  return run_call(
+      session, arguments[2],
+      {.type = segment::MessageType::kReplaceState, .pid = session.pid, .strings = strings}, start,
+      limits::kCallTimeout);
+}
+
+Outcome Commands::sys_messages(Session& session, Arguments arguments) {
+  if (Server* server = servers_.find(arguments[2]))
+    server->list_messages(session.reserve_reply());
+  else
+    session.reply(no_server(arguments[2]));
   return Outcome::kDone;
 }
 

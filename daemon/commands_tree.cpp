@@ -108,7 +108,7 @@ Outcome Commands::supervisor(Session& session, Arguments arguments, Instant) {
   return Outcome::kDone;
 }
 
-Outcome Commands::sys(Session& session, Arguments arguments, Instant) {
+Outcome Commands::sys(Session& session, Arguments arguments, Instant start) {
   const std::string_view verb = arguments[1];
   if (same_word(verb, "CRASHES")) return sys_crashes(session, arguments);
   if (same_word(verb, "METRICS") && arguments.size() == 2) return sys_metrics(session);
@@ -125,6 +125,10 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant) {
   if (same_word(verb, "KILL") && arguments.size() <= 5) return sys_kill(session, arguments);
   if ((same_word(verb, "SUSPEND") || same_word(verb, "RESUME")) && arguments.size() == 3)
     return sys_suspend(session, arguments);
+  if (same_word(verb, "REPLACE_STATE") && arguments.size() >= 4)
+    return sys_replace_state(session, arguments, start);
+  if (same_word(verb, "MESSAGES") && arguments.size() == 3)
+    return sys_messages(session, arguments);
   if (same_word(verb, "CHANGE_CODE")) return sys_change_code(session, arguments);
   if (same_word(verb, "TRACE")) return sys_trace(session, arguments);
   if (same_word(verb, "STATISTICS")) return sys_statistics(session, arguments);
@@ -132,7 +136,9 @@ Outcome Commands::sys(Session& session, Arguments arguments, Instant) {
   if (same_word(verb, "OUTPUT")) return sys_output(session, arguments);
   session.reply(usage("SYS GET_STATE server [path] | SYS GET_STATUS server | SYS KILL server "
                       "[worker|keeper|standby] [SIGNAL] | SYS SUSPEND server | SYS RESUME server | "
-                      "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS TRACE server on|off | "
+                      "SYS REPLACE_STATE server value [value ...] | "
+                      "SYS CHANGE_CODE server path [TIMEOUT ms] | SYS MESSAGES server | "
+                      "SYS TRACE server on|off | "
                       "SYS STATISTICS server [on|off] | SYS LOG server [on|off|events] | "
                       "SYS METRICS | "
                       "SYS OUTPUT server|* [lines] | "

@@ -41,6 +41,7 @@ std::string_view word_for(MessageType type) {
     case MessageType::kInfo: return "info";
     case MessageType::kAnswer: return "answer";
     case MessageType::kGetState: return "get_state";
+    case MessageType::kReplaceState: return "replace_state";
   }
   return "unknown";
 }

@@ -10,13 +10,14 @@
 namespace peeper::daemon {
 namespace {
 
-// None: not one of those a behaviour gets from others.
+// None: the behaviour doesn't get it.
 std::string_view kind_of(segment::MessageType type) {
   switch (type) {
     case segment::MessageType::kCall: return "call";
     case segment::MessageType::kCast: return "cast";
     case segment::MessageType::kInfo: return "info";
     case segment::MessageType::kAnswer: return "answer";
+    case segment::MessageType::kReplaceState: return "system";
     case segment::MessageType::kGetState: break;
   }
   return {};

@@ -3,7 +3,7 @@
 //
 // Owner: Server. Thread: the loop's. Whoever has an event asks on() first, one load when nothing is
 // wanted; then the event costs a line of text, or with statistics alone a count. System messages
-// (SYS …) are no events, as in OTP.
+// (SYS …) are no events, as in OTP, but for those that replace the state.
 #pragma once
 
 #include <chrono>

@@ -96,18 +96,19 @@ void Inspector::on_exit(int wait_status) {
 
 Result<std::string> Inspector::judge(int wait_status) const {
   if (is_late_)
-    return Failure{"showing the state takes more than " + std::to_string(limit_.count()) + " ms",
-                   0};
+    return Failure{
+        "showing " + subject_ + " takes more than " + std::to_string(limit_.count()) + " ms", 0};
   if (answer_.size() > launch::kInspectedBytes)
-    return Failure{"the state is shown in more than " + std::to_string(launch::kInspectedBytes) +
+    return Failure{subject_ + " is shown in more than " + std::to_string(launch::kInspectedBytes) +
                        " bytes",
                    0};
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == launch::kExitMoved)
-    return Failure{"the state changes all the while", EAGAIN};
+    return Failure{subject_ + " changes all the while", EAGAIN};
   if (WIFSIGNALED(wait_status))
-    return Failure{"showing the state crashed: " + segment::signal_name(WTERMSIG(wait_status)), 0};
+    return Failure{
+        "showing " + subject_ + " crashed: " + segment::signal_name(WTERMSIG(wait_status)), 0};
   if (wait_status != 0 || !resp::is_one_value(answer_))
-    return Failure{"the process that shows the state ended without an answer", 0};
+    return Failure{"the process that shows " + subject_ + " ended without an answer", 0};
   return answer_;
 }
 

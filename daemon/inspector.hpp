@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "common/launch.hpp"
 #include "common/result.hpp"
@@ -26,10 +27,11 @@ class Inspector {
   // none.
   using OnEnd = std::function<void(Result<std::string>)>;
 
-  // A process that takes longer than `limit` is killed.
+  // A process that takes longer than `limit` is killed. `subject`: what it shows, for people.
   explicit Inspector(boost::asio::io_context& loop,
-                     std::chrono::milliseconds limit = launch::kInspectionTime)
-      : loop_(loop), limit_(limit), timer_(loop) {}
+                     std::chrono::milliseconds limit = launch::kInspectionTime,
+                     std::string subject = "the state")
+      : loop_(loop), limit_(limit), subject_(std::move(subject)), timer_(loop) {}
   ~Inspector() { cancel(); }
   Inspector(const Inspector&) = delete;
   Inspector& operator=(const Inspector&) = delete;
@@ -49,6 +51,7 @@ class Inspector {
 
   boost::asio::io_context& loop_;
   const std::chrono::milliseconds limit_;
+  const std::string subject_;
   boost::asio::steady_timer timer_;
   std::unique_ptr<boost::asio::posix::stream_descriptor> pipe_;
   std::unique_ptr<Child> child_;

@@ -10,6 +10,7 @@
 #include "common/clock.hpp"
 #include "common/server_channels.hpp"
 #include "common/segment/judgement.hpp"
+#include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -74,6 +75,7 @@ Server::Server(asio::io_context& loop, const Programs& programs, std::string ins
              [](std::string_view line) { spdlog::info("{}", line); },
              [this](std::string_view value) { exchange_.tell(trace_channel(name()), value); }),
       inspector_(loop),
+      message_list_(loop, section_.name),
       watch_(loop, *this, listeners_.get()),
       traffic_(now_ns()),
       supervision_(supervision) {
@@ -125,6 +127,7 @@ void Server::retire() {
         &watchdog_timer_, &call_timer_, &listeners_timer_})
     timer->cancel();
   fail_questions();
+  message_list_.fail(error_value(down_text()));
   watch_.end();
   leave();
   courier_.reset();
@@ -257,6 +260,7 @@ void Server::announce_stopped() {
   drain_to_the_end();
   fail_calls(down_text());
   fail_questions();
+  message_list_.fail(error_value(down_text()));
   watch_.end();
   channels_.show(segment::ClientState::kDown);
   offer_room();
@@ -324,6 +328,7 @@ Server::Facts Server::facts() {
     facts.in_message =
         control.in_flight.sequence.load(std::memory_order_acquire) == facts.sequence + 1 &&
         (control.in_flight.channel == segment::Channel::kMailbox ||
+         control.in_flight.channel == segment::Channel::kSystem ||
          control.in_flight.channel == segment::Channel::kClient);
     const segment::WorkerStatus& worker = control.worker;
     facts.heap_reserved = worker.heap_reserved.load(std::memory_order_relaxed);

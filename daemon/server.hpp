@@ -35,6 +35,7 @@
 #include "daemon/lifecycle.hpp"
 #include "daemon/log/output_log.hpp"
 #include "daemon/lookout.hpp"
+#include "daemon/message_list.hpp"
 #include "daemon/metrics/traffic.hpp"
 #include "daemon/receiver.hpp"
 #include "daemon/rings.hpp"
@@ -136,6 +137,8 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   // The committed state, or what `path` names of it; whatever the server does. Answered within
   // limits::kCallTimeout, or TIMEOUT.
   void get_state(std::string path, ReplyTarget asker);
+  // What its behaviour lists of its messages; whatever the server does.
+  void list_messages(ReplyTarget asker);
   // Whether the channel that is its name has subscribers: they are told of its State's changes, and
   // of its workers' ends.
   void set_followed(bool followed) { watch_.set_followed(followed); }
@@ -375,6 +378,7 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
 
   std::list<StateQuestion> questions_;
   Inspector inspector_;
+  MessageList message_list_;
   StateWatch watch_;
   std::uint64_t writes_before_ = 0;   // of the workers before this one, since peeperd's start
   std::uint64_t changes_before_ = 0;

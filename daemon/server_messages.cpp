@@ -200,7 +200,8 @@ void Server::on_damaged_outbox() {
 void Server::deliver(std::uint64_t request, std::string_view value) {
   note_reply();
   auto target = calls_.take(request);
-  if (!target) target = take_question(request);
+  const bool is_question = !target;
+  if (is_question) target = take_question(request);
   if (!target) return;  // timed out, or a reply to nothing we asked
   // Copied before it is checked: the worker may still write there.
   if (reply_copy_.capacity() > kKeptBytes) reply_copy_ = {};
@@ -211,7 +212,7 @@ void Server::deliver(std::uint64_t request, std::string_view value) {
   }
   if (batch_at_ == 0) batch_at_ = now_ns();
   count_answer(*target, copy);
-  if (debug_.on() && !target->is_system)
+  if (debug_.on() && !is_question)
     debug_.message_out(copy, target->sink->who(), ns_since(*target));
   target->sink->deliver(target->slot, copy);
 }
@@ -224,7 +225,8 @@ void Server::count_message(const Message& message) {
     case segment::MessageType::kCast: ++traffic_.casts; break;
     case segment::MessageType::kInfo: ++traffic_.infos; break;
     case segment::MessageType::kAnswer:
-    case segment::MessageType::kGetState: break;
+    case segment::MessageType::kGetState:
+    case segment::MessageType::kReplaceState: break;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "common/pass_fd.hpp"
 #include "common/unique_fd.hpp"
 #include "common/segment/judgement.hpp"
+#include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
 #include "daemon/worker_process.hpp"
 
@@ -41,6 +42,14 @@ LaunchSpec Server::behaviour_spec() {
   spec.leash_fd = launch::kLeashFd;
   apply(section_.process, programs_.own_oom_score_adj, spec);
   return spec;
+}
+
+// Also of one that is down: its file is known.
+void Server::list_messages(ReplyTarget asker) {
+  if (life_.goal == Goal::kStop)
+    asker.sink->deliver(asker.slot, error_value(down_text()));
+  else
+    message_list_.ask(behaviour_spec(), library_.string(), std::move(asker));
 }
 
 // What worker and standby have in common.
@@ -151,7 +160,9 @@ void Server::look_at_callback() {
   seen.in_callback =
       seen.sequence == control.committed.load(std::memory_order_acquire) + 1 &&
       segment::is_judged(channel);
-  seen.is_held = seen.in_callback && (suspension_.is_wanted() || is_held(worker_->pid()));
+  // While it is suspended only a system message counts.
+  const bool is_suspended = suspension_.is_wanted() && channel != segment::Channel::kSystem;
+  seen.is_held = seen.in_callback && (is_suspended || is_held(worker_->pid()));
   switch (watchdog_->look(seen, std::chrono::steady_clock::now())) {
     case Watchdog::Verdict::kFine: return;
     case Watchdog::Verdict::kAbort:

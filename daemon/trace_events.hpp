@@ -49,7 +49,7 @@ struct TraceEvent {
   std::string_view time{};   // as time_text() has it
   std::string_view server{};
   std::string_view event{};  // "got", "replied", "crashed", or what happened
-  std::string_view kind{};   // of a message: "call", "cast", "info"
+  std::string_view kind{};   // of a message: "call", "cast", "info", "answer", "system"
   std::string_view who{};    // the other side; empty: not known
   std::span<const std::string_view> strings{};  // the message's name and arguments
   std::string_view value{};  // a reply, RESP3; empty: none

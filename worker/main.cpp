@@ -1,5 +1,6 @@
 // peeper-worker: runs one server's callbacks on its heap; or shows the State as of the last commit,
-// once (--inspect) or each time it is asked (--observe). Started by peeperd, never by hand.
+// once (--inspect) or each time it is asked (--observe); or says what the behaviour lists of its
+// messages (--list-messages). Started by peeperd, never by hand.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -10,10 +11,12 @@
 #include "common/launch.hpp"
 #include "common/segment/death.hpp"
 #include "common/segment/segment.hpp"
+#include "common/write_all.hpp"
 #include "worker/runtime/backtrace.hpp"
 #include "worker/runtime/behaviour.hpp"
 #include "worker/runtime/crash_handler.hpp"
 #include "worker/runtime/inspector.hpp"
+#include "worker/runtime/message_list.hpp"
 #include "worker/runtime/observer.hpp"
 #include "worker/runtime/page_guard.hpp"
 #include "worker/runtime/runtime.hpp"
@@ -33,6 +36,7 @@ struct Options {
   worker::Sandbox sandbox;
   bool standby = false;
   bool inspects = false;
+  bool lists_messages = false;
   bool observes = false;
   std::string path;  // of what it shows
 };
@@ -49,6 +53,9 @@ Options parse_or_exit(int argc, char** argv) {
   app.add_flag("--inspect", options.inspects, "Show the State to the daemon, and end")
       ->excludes(incarnation);
   app.add_option("--path", options.path, "... this part of it");
+  app.add_flag("--list-messages", options.lists_messages,
+               "Tell the daemon which messages there are, and end")
+      ->excludes(incarnation);
   app.add_flag("--observe", options.observes, "Show the State each time the daemon asks")
       ->excludes(incarnation);
   app.add_option("--retries", options.runtime.retries, "Of a message whose worker died");
@@ -129,6 +136,19 @@ int inspect(const Options& options) {
   return worker::inspect(*segment, **behaviour, options.path, launch::kAnswerFd);
 }
 
+int list_messages(const Options& options) {
+  ::prctl(PR_SET_NAME, ("m:" + options.id.server).c_str());
+  worker::limit_inspector(0);
+  const auto sandboxed = worker::enter_sandbox(options.sandbox, "/dev/null");
+  const auto behaviour = sandboxed ? worker::load_behaviour(options.library)
+                                   : Result<const abi::Behaviour*>{sandboxed.error()};
+  if (behaviour)
+    write_all(launch::kAnswerFd, worker::message_list(**behaviour));
+  else
+    worker::answer_failure(launch::kAnswerFd, behaviour.error().what);
+  return EXIT_SUCCESS;
+}
+
 // What goes wrong at the start goes to stderr, and so into the daemon's log.
 int observe(const Options& options) {
   ::prctl(PR_SET_NAME, ("o:" + options.id.server).c_str());
@@ -150,6 +170,7 @@ int main(int argc, char** argv) {
   Options options = parse_or_exit(argc, argv);
   if (options.inspects) ::_exit(inspect(options));
   if (options.observes) ::_exit(observe(options));
+  if (options.lists_messages) ::_exit(list_messages(options));
   options.runtime.daemon = daemon;
   ::prctl(PR_SET_NAME, ((options.standby ? "s:" : "w:") + options.id.server).c_str());
 

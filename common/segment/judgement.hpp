@@ -42,7 +42,8 @@ constexpr bool is_kept_in_heap(Channel channel) {
 
 // Is what runs in this channel judged at all? Then its tries are counted.
 constexpr bool is_judged(Channel channel) {
-  return channel == Channel::kMailbox || channel == Channel::kClient || is_kept_in_heap(channel);
+  return channel == Channel::kMailbox || channel == Channel::kSystem ||
+         channel == Channel::kClient || is_kept_in_heap(channel);
 }
 
 // `attempt`: the one that died, from 1. `retries`: at most limits::kMostRetries.

@@ -98,9 +98,12 @@ struct alignas(64) Slot {
   std::uint64_t letter_tail;   // end of the dead letters
   std::uint64_t letter_count;  // of those there ever were: the last one's number
   std::uint64_t begin_anew;    // 1: the next worker makes the heap anew and runs init, by request
-  std::uint64_t reserved[5];
+  std::uint64_t system_done;   // system messages before it are over, though they may still stand in
+                               // the mailbox: a suspended worker handles them out of their turn
+  std::uint64_t reserved[4];
 };
 static_assert(offsetof(Slot, dropped) == 32 && offsetof(Slot, letter_tail) == 64);
+static_assert(offsetof(Slot, system_done) == 88);
 static_assert(sizeof(Slot) == 128);
 
 enum class Channel : std::uint32_t {
@@ -115,7 +118,7 @@ enum class Channel : std::uint32_t {
   kTimer = 6,      // a timer of send_after
   kTimeout = 7,    // nothing arrived in the time a callback gave
   kCodeChange = 8,  // of code_change
-  kSystem = 9,     // a system message out of its turn, to a worker that is suspended: only a reply
+  kSystem = 9,     // a system message of the mailbox out of its turn: the worker is suspended
   kClient = 10,    // one request of a client's own channel (client_channel.hpp)
 };
 inline constexpr std::uint32_t kChannels = 11;
@@ -311,7 +314,12 @@ enum class MessageType : std::uint32_t {
   kInfo = 3,
   kAnswer = 4,     // to a call this server made; its one string is the value, RESP3
   kGetState = 16,  // system messages, from sys
+  kReplaceState = 17,
 };
+
+constexpr bool is_system(MessageType type) {
+  return type == MessageType::kGetState || type == MessageType::kReplaceState;
+}
 
 // The last string is the token of a safe retry, no argument.
 inline constexpr std::uint32_t kHasToken = 1;

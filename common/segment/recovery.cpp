@@ -1,5 +1,6 @@
 #include "common/segment/recovery.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -39,6 +40,8 @@ Result<RolledBack> roll_back(const Segment& segment, ClientChannels& clients) {
   if (!ends_are_sane(slot.mailbox_head, control.mailbox.tail.load(std::memory_order_acquire),
                      segment.mailbox().bytes()))
     return damaged(segment, "the mailbox's ends contradict each other");
+  if (slot.system_done > control.mailbox.tail.load(std::memory_order_acquire))
+    return damaged(segment, "system messages are over that were never sent");
   if (!ends_are_sane(control.replies.head.load(std::memory_order_acquire), slot.reply_tail,
                      segment.replies().bytes()))
     return damaged(segment, "the replies' ends contradict each other");
@@ -177,9 +180,13 @@ struct InHand {
 
 Result<InHand> find_in_mailbox(const Segment& segment, const InFlight& flying,
                                std::uint64_t mailbox_head) {
+  // Out of its turn it may be anywhere in it.
+  const bool has_turn = flying.channel != Channel::kSystem;
+  const std::uint64_t from = has_turn ? mailbox_head : std::max(mailbox_head, flying.position);
   const auto found = segment.mailbox().find<MessageHead>(
-      mailbox_head, segment.control().mailbox.tail.load(std::memory_order_acquire));
-  if (found.status != found.kRecord || found.position != flying.position)
+      from, segment.control().mailbox.tail.load(std::memory_order_acquire));
+  if (found.status != found.kRecord || found.position != flying.position ||
+      (!has_turn && !is_system(found.head.type)))
     return damaged(segment, "the message in flight isn't in the mailbox");
   return InHand{found.head, found.body, found.position + found.head.bytes, nullptr, {}};
 }
@@ -253,8 +260,8 @@ Result<Settled> settle(const Segment& segment, const Death& death, ClientChannel
     hand = find_in_channel(clients.find(flying.client), flying);
   } else {
     auto found = find_in_mailbox(segment, flying, transaction.mailbox_head());
-    if (!found) return found.error();
-    hand = *std::move(found);
+    if (!found && flying.channel != Channel::kSystem) return found.error();
+    if (found) hand = *std::move(found);
   }
   bool is_name = true;
   const bool readable =
@@ -262,10 +269,11 @@ Result<Settled> settle(const Segment& segment, const Death& death, ClientChannel
         if (std::exchange(is_name, false)) settled.message = printable(text, 64);
       });
   if (!readable) {
-    if (flying.channel != Channel::kClient)
+    if (flying.channel == Channel::kMailbox)
       return damaged(segment, "the message in flight is malformed");
-    // It went with its channel, or its client has spoilt it: there is nothing to drop or to run.
-    if (hand) hand->client->set_fault(ClientFault::kMalformed);
+    // It went with its channel, or its client has spoilt it: there is nothing to drop or to run. A
+    // system message is met again in its turn.
+    if (hand && hand->client != nullptr) hand->client->set_fault(ClientFault::kMalformed);
     settled.message = flight.name = word_for(flying.channel);
     settled.verdict = flight.verdict = Verdict::kDrop;
     remember();
@@ -300,11 +308,13 @@ Result<Settled> settle(const Segment& segment, const Death& death, ClientChannel
   if (hand->head.stream != 0)
     transaction.set_dropped({hand->head.stream, hand->head.number, answered_call(hand->head), 0});
   // What sys asks is nothing to keep.
-  if (hand->head.type != MessageType::kGetState)
+  if (!is_system(hand->head.type))
     transaction.add_letter({death.at_ns, worker_of(segment, death), flying.channel,
                             settled.cause, flight.sender},
                            hand->head, hand->body);
-  transaction.commit(hand->client != nullptr ? transaction.mailbox_head() : hand->end);
+  const bool has_turn = flying.channel == Channel::kMailbox;
+  if (flying.channel == Channel::kSystem) transaction.set_system_done(hand->end);
+  transaction.commit(has_turn ? hand->end : transaction.mailbox_head());
   return settled;
 }
 

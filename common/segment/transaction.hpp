@@ -45,6 +45,8 @@ class Transaction {
         new_dropped_(dropped_),
         begins_anew_(control_.slot[sequence_ & 1].begin_anew != 0),
         will_begin_anew_(begins_anew_),
+        system_done_(control_.slot[sequence_ & 1].system_done),
+        new_system_done_(system_done_),
         letters_(letter_ring(segment)),
         letter_tail_(control_.slot[sequence_ & 1].letter_tail),
         new_letter_tail_(letter_tail_),
@@ -57,6 +59,9 @@ class Transaction {
   [[nodiscard]] std::uint64_t reply_tail() const { return reply_tail_; }
   [[nodiscard]] std::uint64_t outbox_tail() const { return outbox_tail_; }
   [[nodiscard]] const Dropped& dropped() const { return dropped_; }
+
+  // System messages before this position are over, whether or not their turn has come.
+  [[nodiscard]] std::uint64_t system_done() const { return system_done_; }
 
   // The State that is there isn't to be used any more.
   [[nodiscard]] bool begins_anew() const { return begins_anew_; }
@@ -150,6 +155,9 @@ class Transaction {
   void set_dropped(const Dropped& dropped) { new_dropped_ = dropped; }
   // The running transaction gives the State up; or, with false, has made another.
   void set_begin_anew(bool anew) { will_begin_anew_ = anew; }
+  // The running transaction is over with a system message out of its turn, up to `end`, and those
+  // before it were, too.
+  void set_system_done(std::uint64_t end) { new_system_done_ = end; }
 
   // What the running transaction drops goes to the dead letters with it. `body`: of its record.
   void add_letter(const Dying& dying, const MessageHead& message,
@@ -178,6 +186,7 @@ class Transaction {
     slot.outbox_tail = new_outbox_tail_;
     slot.dropped = new_dropped_;
     slot.begin_anew = will_begin_anew_ ? 1 : 0;
+    slot.system_done = new_system_done_;
     slot.letter_tail = new_letter_tail_;
     slot.letter_count = new_letter_count_;
     for (ClientChannel* client : clients_) client->prepare(running);
@@ -191,6 +200,7 @@ class Transaction {
     outbox_tail_ = new_outbox_tail_;
     dropped_ = new_dropped_;
     begins_anew_ = will_begin_anew_;
+    system_done_ = new_system_done_;
     letter_tail_ = new_letter_tail_;
     letter_count_ = new_letter_count_;
     publish(control_);
@@ -228,6 +238,7 @@ class Transaction {
     new_outbox_tail_ = outbox_tail_;
     new_dropped_ = dropped_;
     will_begin_anew_ = begins_anew_;
+    new_system_done_ = system_done_;
     new_letter_tail_ = letter_tail_;
     new_letter_count_ = letter_count_;
     for (ClientChannel* client : clients_) client->forget();
@@ -252,6 +263,8 @@ class Transaction {
   Dropped new_dropped_;
   bool begins_anew_;
   bool will_begin_anew_;
+  std::uint64_t system_done_;
+  std::uint64_t new_system_done_;
   LetterRing letters_;
   std::uint64_t letter_tail_;
   std::uint64_t new_letter_tail_;

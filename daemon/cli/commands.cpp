@@ -14,6 +14,7 @@
 #include "daemon/cli/render_crashes.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/render_log.hpp"
+#include "daemon/cli/render_messages.hpp"
 #include "daemon/cli/render_servers.hpp"
 #include "daemon/cli/render_segments.hpp"
 #include "daemon/cli/shell.hpp"
@@ -63,6 +64,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
       if (options.words.at(0) == "list") return render_letters(reply, target);
       return render_fields(reply, target);
     case Verb::kSegments: return render_segments(reply, target);
+    case Verb::kMessages: return render_messages(reply, options.words.at(0), target);
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
@@ -72,6 +74,7 @@ std::string render(const Options& options, const resp::Reply& reply, Target targ
     case Verb::kResume:
     case Verb::kUpgrade:
     case Verb::kKill:
+    case Verb::kReplaceState:
     case Verb::kStart:
     case Verb::kStop:
     case Verb::kRestart:
@@ -140,7 +143,10 @@ Command bare_command(const Options& options) {
                          options.words.at(0) == "list" || options.words.at(0) == "show"
                              ? Repeat::kSafe
                              : Repeat::kNever);
+    case Verb::kMessages: return question_of(options, {"SYS", "MESSAGES"}, Repeat::kSafe);
     // Twice may kill two, or change what was changed.
+    case Verb::kReplaceState:
+      return question_of(options, {"SYS", "REPLACE_STATE"}, Repeat::kNever);
     case Verb::kKill: return question_of(options, {"SYS", "KILL"}, Repeat::kNever);
     case Verb::kUpgrade: return upgrade_of(options);
     // To start what runs is an error, to stop what doesn't isn't.

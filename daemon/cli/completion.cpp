@@ -27,7 +27,8 @@ constexpr std::array kKinds{
     Kind{"state", "PATH", "nothing"},  // in the State
     Kind{"", "PATH", "files"},
     Kind{"", "FILE", "files"},
-    Kind{"", "MESSAGE", "nothing"},
+    Kind{"", "MESSAGE", "messages"},
+    Kind{"", "VALUE", "nothing"},
     Kind{"", "ARG", "nothing"},
     Kind{"", "MS", "nothing"},
     Kind{"", "LINES", "nothing"},

@@ -12,9 +12,9 @@ namespace peeper::cli {
 // `shell`: "bash" or "zsh".
 [[nodiscard]] std::string completion_script(const CLI::App& app, std::string_view shell);
 
-// What may stand for a word of the usage line: "servers", "names" (groups too), "signals",
-// "files", "nothing", or "words A B …". What begins with a small letter stands for itself, as
-// "on|off" does. None: a placeholder that completion.cpp doesn't know; it counts as "nothing".
+// What may stand for a word of the usage line: "servers", "names" (groups too), "messages" (of the
+// server before), "signals", "files", "nothing", or "words A B …". What begins with a small letter
+// stands for itself, as "on|off" does. None: a placeholder that completion.cpp doesn't know; it counts as "nothing".
 [[nodiscard]] std::optional<std::string> kind_of_word(std::string_view command,
                                                       std::string_view placeholder);
 

@@ -6,11 +6,11 @@ namespace peeper::cli {
 
 // Means the same in both shells.
 inline constexpr const char* kLookText = R"sh(
-# The words between "peeper" and the cursor: what may come next (peeper_kind), the command, and the
-# socket that was given. peeper_plain: no option may come.
+# The words between "peeper" and the cursor: what may come next (peeper_kind), the command, the word
+# behind it, and the socket that was given. peeper_plain: no option may come.
 _peeper_look() {
   local word option='' place=0
-  peeper_kind='' peeper_command='' peeper_socket='' peeper_plain=''
+  peeper_kind='' peeper_command='' peeper_server='' peeper_socket='' peeper_plain=''
   for word in "$@"; do
     if [[ -n $option ]]; then
       case $option in -s|--socket) peeper_socket=$word ;; esac
@@ -25,6 +25,7 @@ _peeper_look() {
       peeper_command=$word
     else
       place=$((place + 1))
+      if [[ $place -eq 1 ]]; then peeper_server=$word; fi
       if [[ $place -eq 2 ]]; then
         case " $_peeper_with_rest " in *" $peeper_command "*)
           peeper_kind=nothing peeper_plain=1
@@ -65,10 +66,23 @@ _peeper_ask() {
   } < <("$1" "${@:3}" ls 2>/dev/null </dev/null)
 }
 
+# The messages that the server lists of the kind that the command sends.
+_peeper_messages() {
+  local kind name rest wanted=call
+  case $peeper_command in cast) wanted=cast ;; send) wanted=info ;; esac
+  set -- "${1/#\~\//$HOME/}" --no-retry --timeout 500
+  if [[ -n $peeper_socket ]]; then set -- "$@" -s "${peeper_socket/#\~\//$HOME/}"; fi
+  while read -r kind name rest; do
+    [[ $kind == "$wanted" ]] || continue
+    case $name in '' | *[!A-Za-z0-9_.:-]*) continue ;; esac
+    printf '%s\n' "$name"
+  done < <("$@" messages -- "$peeper_server" 2>/dev/null </dev/null)
+}
+
 )sh";
 
 inline constexpr const char* kBashText = R"sh(_peeper() {
-  local IFS=$' \t\n' REPLY peeper_kind peeper_command peeper_socket peeper_plain
+  local IFS=$' \t\n' REPLY peeper_kind peeper_command peeper_server peeper_socket peeper_plain
   local i word current prefix='' words=() offered=()
   COMPREPLY=()
   # Bash takes --option=value apart.
@@ -98,6 +112,7 @@ inline constexpr const char* kBashText = R"sh(_peeper() {
     signals) offered=($_peeper_signals) ;;
     words\ *) offered=(${peeper_kind#words }) ;;
     servers | names) mapfile -t offered < <(_peeper_ask "${COMP_WORDS[0]}" "$peeper_kind") ;;
+    messages) mapfile -t offered < <(_peeper_messages "${COMP_WORDS[0]}") ;;
     files)
       compopt -o filenames 2>/dev/null
       mapfile -t offered < <(compgen -f -- "$current") ;;
@@ -111,7 +126,7 @@ complete -F _peeper peeper
 )sh";
 
 inline constexpr const char* kZshText = R"sh(_peeper() {
-  local REPLY peeper_kind peeper_command peeper_socket peeper_plain program=$words[1]
+  local REPLY peeper_kind peeper_command peeper_server peeper_socket peeper_plain program=$words[1]
   _peeper_look "${(@Q)words[2,CURRENT-1]}"
   if [[ -z $peeper_plain && $PREFIX == --*=* ]]; then
     _peeper_value "$peeper_command:${PREFIX%%=*}" || return 1
@@ -126,6 +141,7 @@ inline constexpr const char* kZshText = R"sh(_peeper() {
     signals) compadd -- ${=_peeper_signals} ;;
     words\ *) compadd -- ${=peeper_kind#words } ;;
     servers | names) compadd -- ${(f)"$(_peeper_ask "$program" "$peeper_kind")"} ;;
+    messages) compadd -- ${(f)"$(_peeper_messages "$program")"} ;;
     files) _files ;;
     *) return 1 ;;
   esac

@@ -39,6 +39,8 @@ void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text);
 
 // All of it, in options.cpp.
 void describe(CLI::App& app, Fields& fields);
+// `peeper replace-state` and `peeper messages`, in options_system.cpp.
+void add_system(CLI::App& app, Fields& fields);
 // `peeper segments`, in options_segments.cpp.
 void add_segments(CLI::App& app, Fields& fields);
 // `peeper completion`, in completion.cpp.

@@ -298,6 +298,7 @@ void describe(CLI::App& app, Fields& fields) {
   add_log(app, fields);
   add_supervision(app, fields);
   add_suspension(app, fields);
+  add_system(app, fields);
   add_trials(app, fields);
   add_bench(app, fields);
   add_segments(app, fields);
@@ -327,18 +328,22 @@ bool is_command(const CLI::App& app, const std::string& word) {
   return !app.get_subcommands(has_name).empty();
 }
 
-// How many arguments CLI11 may see: all up to SERVER MESSAGE of a command that has MESSAGE. What
-// follows is the server's, and CLI11 would take an option's look for an option.
+// Is the word behind SERVER a VALUE? It is the server's as well, whatever it looks like.
+bool has_value(std::string_view command) { return command == "replace-state"; }
+
+// How many arguments CLI11 may see: all up to SERVER MESSAGE, or SERVER VALUE, of a command that has
+// them. What follows is the server's, and CLI11 would take an option's look for an option.
 std::size_t count_own(const CLI::App& app, const std::vector<std::string>& arguments,
                       std::size_t command_at) {
   const std::string& name = arguments[command_at];
-  constexpr std::string_view kWithMessage[] = {"call", "cast", "send", "bench"};
+  constexpr std::string_view kWithMessage[] = {"call", "cast", "send", "bench", "replace-state"};
   if (std::ranges::count(kWithMessage, name) == 0) return arguments.size();
   const CLI::App* command = app.get_subcommand(name);
   int words = 0;
   bool only_words = false;
   for (std::size_t i = command_at + 1; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
+    if (words == 1 && has_value(name)) return i + 1;
     if (!only_words && argument == "--") {
       only_words = true;
     } else if (!only_words && argument.size() > 1 && argument[0] == '-') {
@@ -361,12 +366,14 @@ Options options_of(Fields&& fields) {
     case Verb::kCall:
     case Verb::kCast:
     case Verb::kSend:
+    case Verb::kReplaceState:
     case Verb::kBench: options.words = {fields.server, fields.message}; break;
     case Verb::kState:
       options.words = {fields.server};
       if (!fields.path.empty()) options.words.push_back(fields.path);
       break;
     case Verb::kWatch:
+    case Verb::kMessages:
     case Verb::kSuspend:
     case Verb::kResume:
     case Verb::kStatus:
@@ -429,6 +436,8 @@ std::variant<Options, Usage> parse_options(const std::vector<std::string>& argum
   }
   const auto own_end = arguments.begin() + static_cast<std::ptrdiff_t>(own_count);
   std::vector<std::string> own(arguments.begin(), own_end);
+  if (own_count > command_at + 2 && has_value(own[command_at]) && own.back().starts_with('-'))
+    own.insert(own.end() - 1, "--");
   std::reverse(own.begin(), own.end());  // as CLI11 wants them
   try {
     app.parse(own);

@@ -13,7 +13,8 @@ namespace peeper::cli {
 enum class Verb {
   kCall, kCast, kSend, kList, kState, kStatus, kStatistics, kTrace, kSuspend, kResume, kUpgrade,
   kKill, kPing, kStart, kStop, kRestart, kReload, kCrashes, kDeadLetters,
-  kLog, kBench, kTop, kMetrics, kWatch, kSegments, kCompletion, kShell
+  kLog, kBench, kTop, kMetrics, kWatch, kSegments, kCompletion, kShell,
+  kReplaceState, kMessages
 };
 
 // How `peeper bench` asks.
@@ -48,7 +49,8 @@ struct Options {
   LogOptions log;
   // Of `peeper segments`: those that no server needs are removed.
   bool prune = false;
-  // What follows the command: server, message, arguments; server, process, signal; server, path
+  // What follows the command: server, message, arguments; server, values; server, process, signal;
+  // server, path
   // (of new code, or into a state); server, "show", number; what to do, server, number; server or
   // "*", lines.
   std::vector<std::string> words;

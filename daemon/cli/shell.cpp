@@ -18,9 +18,9 @@
 #include <variant>
 #include <vector>
 
-#include "common/client/client.hpp"
 #include "common/write_all.hpp"
 #include "daemon/cli/option_parts.hpp"
+#include "daemon/cli/shell_vocabulary.hpp"
 #include "daemon/cli/shell_words.hpp"
 
 namespace peeper::cli {
@@ -28,8 +28,6 @@ namespace {
 
 constexpr const char* kPrompt = "peeper> ";
 constexpr int kHistoryLines = 1000;
-// Somebody waits at the keyboard for what completes a word.
-constexpr std::chrono::milliseconds kCompletionPatience{300};
 
 struct Free {
   void operator()(char* text) const { std::free(text); }
@@ -37,34 +35,13 @@ struct Free {
 
 // --- What completes words: libedit's functions have no argument of ours --------------------------
 
-const Options* shell_options = nullptr;
-const std::vector<std::string>* shell_commands = nullptr;
-
-// The servers are asked for each time: a reload changes them.
-Vocabulary vocabulary() {
-  Vocabulary words;
-  words.commands = *shell_commands;
-  ClientOptions options = client_options(*shell_options);
-  options.timeout = kCompletionPatience;
-  auto client = Client::connect(options);
-  if (!client) return words;
-  const auto children =
-      client->run(Command::words(std::vector<std::string_view>{"SUPERVISOR", "WHICH_CHILDREN"},
-                                 Repeat::kNever)
-                      .patience(kCompletionPatience));
-  if (!children || children->is_error()) return words;
-  for (const resp::Reply& child : children->elements) {
-    if (const resp::Reply* name = child.field("server")) words.servers.push_back(name->text);
-    if (const resp::Reply* name = child.field("group_name")) words.groups.push_back(name->text);
-  }
-  return words;
-}
+ShellVocabulary* shell_vocabulary = nullptr;
 
 // As readline wants them: the longest beginning that all have first. Its memory is libedit's.
 char** complete(const char*, int, int end) {
   ::rl_attempted_completion_over = 1;
   const std::string_view line{::rl_line_buffer, static_cast<std::size_t>(end)};
-  const std::vector<std::string> found = completions(line, vocabulary());
+  const std::vector<std::string> found = completions(line, shell_vocabulary->of(line));
   if (found.empty()) return nullptr;
   std::string common = found[0];
   for (const std::string& one : found)
@@ -235,8 +212,8 @@ Output run_shell(const Options& options, Targets targets) {
   if (::isatty(STDIN_FILENO) == 1 && targets.out == Target::kTerminal) {
     Shell shell{options, targets, Where::kApart};
     const std::vector<std::string> commands = names_of_commands();
-    shell_options = &options;
-    shell_commands = &commands;
+    ShellVocabulary vocabulary{options, commands};
+    shell_vocabulary = &vocabulary;
     return {"", "", type_lines(shell)};
   }
   Shell shell{options, targets, Where::kHere};

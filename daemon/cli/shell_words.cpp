@@ -54,9 +54,10 @@ Reading read(std::string_view line) {
 }
 
 bool takes_server(std::string_view command) {
-  static constexpr std::array<std::string_view, 17> kCommands{
+  static constexpr std::array<std::string_view, 19> kCommands{
       "call",    "cast",  "send",    "state",  "watch", "status",      "stats", "trace", "upgrade",
-      "crashes", "start", "stop",    "kill",   "restart", "suspend",   "resume", "bench"};
+      "crashes", "start", "stop",    "kill",   "restart", "suspend",   "resume", "bench",
+      "messages", "replace-state"};
   return std::ranges::find(kCommands, command) != kCommands.end();
 }
 
@@ -64,17 +65,33 @@ bool takes_group(std::string_view command) {
   return command == "start" || command == "stop" || command == "restart";
 }
 
+// What kind of message it sends; empty: none.
+std::string_view sent_by(std::string_view command) {
+  if (command == "call" || command == "bench") return "call";
+  if (command == "cast") return "cast";
+  if (command == "send") return "info";
+  return {};
+}
+
+std::vector<std::string> without_options(const std::vector<std::string>& words) {
+  std::vector<std::string> plain;
+  for (const std::string& word : words)
+    if (!word.starts_with('-')) plain.push_back(word);
+  return plain;
+}
+
 std::vector<std::string> candidates(const std::vector<std::string>& before,
                                     const Vocabulary& vocabulary) {
-  std::vector<std::string> plain;  // without options
-  for (const std::string& word : before)
-    if (!word.starts_with('-')) plain.push_back(word);
+  const std::vector<std::string> plain = without_options(before);
   if (plain.empty()) return vocabulary.commands;
   const std::string& command = plain[0];
   std::vector<std::string> found;
   if (plain.size() == 1 && takes_server(command)) found = vocabulary.servers;
   if (plain.size() == 1 && takes_group(command))
     found.insert(found.end(), vocabulary.groups.begin(), vocabulary.groups.end());
+  if (plain.size() == 2)
+    for (const ListedMessage& message : vocabulary.messages)
+      if (message.kind == sent_by(command)) found.push_back(message.name);
   if (plain.size() == 1 && command == "help") found = vocabulary.commands;
   if (command == "deadletters") {
     if (plain.size() == 1) found = {"list", "show", "retry", "drop"};
@@ -106,6 +123,16 @@ std::string quote_word(std::string_view word) {
 }
 
 std::size_t begin_of_last_word(std::string_view line) { return read(line).last_at; }
+
+Wanted wanted_for(std::string_view line) {
+  Reading reading = read(line);
+  if (reading.in_word) reading.words.pop_back();
+  const std::vector<std::string> plain = without_options(reading.words);
+  if (plain.empty()) return {};
+  if (plain.size() == 2 && !sent_by(plain[0]).empty())
+    return {.servers = false, .messages_of = plain[1]};
+  return {.servers = true, .messages_of = {}};
+}
 
 std::vector<std::string> completions(std::string_view line, const Vocabulary& vocabulary) {
   Reading reading = read(line);

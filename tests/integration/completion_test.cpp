@@ -129,8 +129,16 @@ void check_lines(const Words& shell, const Instance& peeperd) {
   check({"--json", "--timeout", "5", "call", "co"}, {"counter"});
   CHECK(has(completed({"-s", "/de"}, ""), "/dev"));
   CHECK(has(completed({"upgrade", "counter", "/de"}, ""), "/dev"));
-  // What is the server's is not ours to complete.
-  check({"call", "counter", ""}, {});
+  // Messages, by the kind that the command sends.
+  check({"call", "counter", ""}, {"state", "inc", "add", "inc_then_segv", "segv"});
+  check({"cast", "counter", ""}, {"inc", "add"});
+  check({"send", "counter", "a"}, {"add"});
+  check({"bench", "counter", "st"}, {"state"});
+  check({"--timeout", "500", "call", "--id", "x", "counter", "inc_"}, {"inc_then_segv"});
+  check({"call", "nobody", ""}, {});
+  check({"replace-state", "co"}, {"counter"});
+  check({"replace-state", "counter", ""}, {});
+  // What else is the server's is not ours to complete.
   check({"call", "counter", "add", ""}, {});
   check({"call", "counter", "add", "-"}, {});
   check({"call", "--", "co"}, {"counter"});

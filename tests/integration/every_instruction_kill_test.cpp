@@ -41,8 +41,11 @@ void kill_at(Stage& stage, const Act& act, Sides sides, const Length& length, st
   // The next worker does what is left to do, and goes on from there.
   stage.start_worker();
   CHECK(stage.take_replies() == Strings{dropped ? sides.error : sides.reply});
+  const bool in_turn = finding.outcome == Outcome::kNotBegun;
   for (const Act::Question& question : act.questions)
-    CHECK(stage.call(question.ask) == (dropped ? question.before : question.after));
+    CHECK(stage.call(question.ask) == (dropped                                 ? question.before
+                                       : in_turn && !question.in_turn.empty() ? question.in_turn
+                                                                               : question.after));
 }
 
 void kill_often(const Server& server, Act (*make)(Stage&)) {
@@ -83,4 +86,8 @@ TEST_CASE("every instruction: a worker really killed while a table rehashes") {
 
 TEST_CASE("every instruction: a worker really killed while the heap grows") {
   kill_often(kv_server(), growing_allocation);
+}
+
+TEST_CASE("every instruction: a worker really killed in a replace_state while it is suspended") {
+  kill_often(counter_server(), replacement_when_suspended);
 }

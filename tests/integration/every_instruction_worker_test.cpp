@@ -58,3 +58,14 @@ TEST_CASE("every instruction: an allocation that grows the heap, killed at any")
   const Tally tally = walk_through(kv_server(), growing_allocation);
   CHECK(tally.length.faults.size() >= 3);
 }
+
+TEST_CASE("every instruction: a replace_state, killed at any") {
+  const Tally tally = walk_through(counter_server(), replacement);
+  CHECK(tally.length.faults.size() == 1);
+}
+
+TEST_CASE("every instruction: a replace_state of a suspended server, killed at any") {
+  const Tally tally = walk_through(counter_server(), replacement_when_suspended);
+  CHECK(tally.length.faults.size() == 1);
+  if (kMostOfCallback == UINT64_MAX) CHECK(tally.looked == tally.length.steps + 1);
+}

@@ -1,8 +1,10 @@
 // `peeper shell`, at a terminal and with lines from a pipe.
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <fstream>
 
 #include "instance.hpp"
@@ -72,5 +74,43 @@ TEST_CASE("shell with lines from a pipe prints what they print, and no prompt") 
   ran = shell("help call\nshell\n");
   CHECK(ran.out.find("Usage") != std::string::npos);
   CHECK(ran.exit_code == 2);
+  peeperd.stop();
+}
+
+TEST_CASE("shell completes the messages that a behaviour lists, by kind, and waits long for none") {
+  Instance peeperd{counter_config() + "[[server]]\nname = \"slow\"\nbehaviour = \"slow\"\n"};
+  peeperd.start();
+  Pty terminal{{program("peeper"), "--socket", peeperd.socket(), "shell"},
+               {24, 80},
+               {{"PEEPER_HISTORY", (peeperd.directory() / "history").string()}}};
+  const auto await = [&](std::string_view text) {
+    return terminal.await([&](const std::string& all) { return all.find(text) != all.npos; });
+  };
+  // On a loaded machine the first list may come too late to be shown; then it is known.
+  REQUIRE(peeperd.talk()({"SYS", "MESSAGES", "counter"}).front() == '[');
+  REQUIRE(await("peeper> "));
+  terminal.type("call counter ad\t40\r");
+  REQUIRE(await("\n40\r\n"));
+  terminal.type("cast counter a\t2\r");
+  REQUIRE(await("\nOK\r\n"));
+  terminal.type("call counter st\t\r");
+  REQUIRE(await("\n42\r\n"));
+  terminal.type("call counter inc_\t\r");
+  REQUIRE(await("(error) CRASHED counter"));
+  terminal.type("call slow c\tount\r");  // it lists none
+  REQUIRE(await("\n0\r\n"));
+  terminal.type("messages cou\t\r");
+  REQUIRE(await("call  add NUMBER     adds it, and replies the sum\r\n"));
+  terminal.type("replace-state cou\t-7\r");
+  terminal.type("call counter st\t\r");
+  REQUIRE(await("\n-7\r\n"));
+  peeperd.daemon().signal(SIGSTOP);
+  const auto begin = std::chrono::steady_clock::now();
+  terminal.type("call unheard_of \t\025help replace-state\r");
+  REQUIRE(await("replace-state [OPTIONS] SERVER VALUE"));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{10});
+  peeperd.daemon().signal(SIGCONT);
+  terminal.type("exit\r");
+  REQUIRE(terminal.wait().has_value());
   peeperd.stop();
 }

@@ -40,6 +40,7 @@ TEST_CASE("completion: what begins with a small letter stands for itself") {
   CHECK(kind_of_word("trace", "on|off") == "words on off");
   CHECK(kind_of_word("crashes", "show") == "words show");
   CHECK(kind_of_word("call", "SERVER") == "servers");
+  CHECK(kind_of_word("cast", "MESSAGE") == "messages");
   CHECK(kind_of_word("state", "PATH") == "nothing");
   CHECK(kind_of_word("upgrade", "PATH") == "files");
   CHECK(kind_of_word("call", "NONSENSE") == std::nullopt);

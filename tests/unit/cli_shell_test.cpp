@@ -22,7 +22,11 @@ Words words(std::string_view line) {
 
 const Vocabulary kKnown{{"call", "cast", "crashes", "help", "kill", "ls", "start"},
                         {"counter", "count er", "kv"},
-                        {"bank"}};
+                        {"bank"},
+                        {{"call", "inc"},
+                         {"call", "in it"},
+                         {"cast", "increase"},
+                         {"info", "tick"}}};
 
 }  // namespace
 
@@ -56,7 +60,7 @@ TEST_CASE("shell: completions of commands, servers, and what else may come") {
   CHECK(completions("call ", kKnown) == Words{"\"count er\"", "counter", "kv"});
   CHECK(completions("call \"count ", kKnown) == Words{"\"count er\""});
   CHECK(completions("call --timeout ", kKnown) == Words{"\"count er\"", "counter", "kv"});
-  CHECK(completions("call counter ", kKnown) == Words{});
+  CHECK(completions("call counter inc ", kKnown) == Words{});
   CHECK(completions("start b", kKnown) == Words{"bank"});
   CHECK(completions("kill kv k", kKnown) == Words{"keeper"});
   CHECK(completions("deadletters r", kKnown) == Words{"retry"});
@@ -67,4 +71,29 @@ TEST_CASE("shell: completions of commands, servers, and what else may come") {
   CHECK(begin_of_last_word("call cou") == 5);
   CHECK(begin_of_last_word("call ") == 5);
   CHECK(begin_of_last_word("call 'a b") == 5);
+}
+
+TEST_CASE("shell: messages complete by the kind that the command sends") {
+  CHECK(completions("call counter ", kKnown) == Words{"\"in it\"", "inc"});
+  CHECK(completions("call --json counter inc", kKnown) == Words{"inc"});
+  CHECK(completions("bench counter inc", kKnown) == Words{"inc"});
+  CHECK(completions("cast counter ", kKnown) == Words{"increase"});
+  CHECK(completions("send counter t", kKnown) == Words{"tick"});
+  CHECK(completions("state counter ", kKnown) == Words{});
+  CHECK(completions("messages c", kKnown) == Words{"\"count er\"", "counter"});
+  CHECK(completions("replace-state k", kKnown) == Words{"kv"});
+  CHECK(completions("replace-state kv ", kKnown) == Words{});
+}
+
+TEST_CASE("shell: what completes a word is asked for, and no more") {
+  CHECK_FALSE(wanted_for("").servers);
+  CHECK_FALSE(wanted_for("cal").servers);
+  CHECK(wanted_for("call ").servers);
+  CHECK(wanted_for("call cou").messages_of.empty());
+  CHECK(wanted_for("call 'count er' ").messages_of == "count er");
+  CHECK_FALSE(wanted_for("call counter ").servers);
+  CHECK(wanted_for("send counter ti").messages_of == "counter");
+  CHECK(wanted_for("call counter inc ").messages_of.empty());
+  CHECK(wanted_for("deadletters show ").servers);
+  CHECK(wanted_for("state counter ").messages_of.empty());
 }

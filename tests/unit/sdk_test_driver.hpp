@@ -53,6 +53,12 @@ class Driver {
     return table().handle_continue(object_, memory_, {with.data(), with.size()}, &sink_);
   }
 
+  abi::Action replace_state(std::vector<std::string> values) {
+    clear();
+    const TestMessage message(abi::MessageKind::kCall, "replace_state", std::move(values));
+    return table().replace_state(object_, memory_, &message.message, &sink_);
+  }
+
   bool reads_only(std::string_view name) {
     const TestMessage message(abi::MessageKind::kCall, name, {});
     return table().reads_only(object_, &message.message);

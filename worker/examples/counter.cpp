@@ -5,6 +5,7 @@
 //   peeper call counter inc            1
 //   peeper call counter add 5          6
 //   peeper call counter inc_then_segv  (error) CRASHED ...; the count is still 6
+//   peeper replace-state counter 40    OK; the count is 40
 #include <peeper/server.hpp>
 
 #include <cstdint>
@@ -19,6 +20,19 @@ struct Counter {
   // What survives every crash.
   struct State {
     std::int64_t count = 0;
+  };
+
+  // For `peeper messages counter`, and what completes words in `peeper shell`.
+  static constexpr peeper::MessageSpec messages[] = {
+      {peeper::Kind::call, "state", "", "replies the count"},
+      {peeper::Kind::call, "inc", "", "adds 1, and replies the sum"},
+      {peeper::Kind::call, "add", "NUMBER", "adds it, and replies the sum"},
+      {peeper::Kind::call, "inc_then_segv", "", "adds 1, then crashes: nothing was added"},
+      {peeper::Kind::call, "segv", "", "crashes; crashes.hpp has more ways to die"},
+      {peeper::Kind::cast, "inc", "", "adds 1"},
+      {peeper::Kind::cast, "add", "NUMBER", "adds it"},
+      {peeper::Kind::info, "inc", "", "adds 1"},
+      {peeper::Kind::info, "add", "NUMBER", "adds it"},
   };
 
   // The first start only: `state = "5"` in the configuration begins at 5.
@@ -45,6 +59,15 @@ struct Counter {
       }
     }
     return peeper::error("BADARG counter knows no message '" + std::string(name) + "'");
+  }
+
+  // What an operator gives for a count.
+  peeper::Result replace_state(const peeper::Message& values, State& state) {
+    const auto number = values.integer(0);
+    if (!number || values.size() != 1)
+      return peeper::error("BADARG counter's state is one integer");
+    state.count = *number;
+    return peeper::status("OK");
   }
 
   // Casts and infos do the same; nobody waits for the answer.

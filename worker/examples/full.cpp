@@ -2,23 +2,20 @@
 // into the State's own log, so that a test, or a person with `peeper call full log`, sees what was
 // kept of it and what a crash undid.
 //
-// Calls: get, inc; log, forget; reply_timeout MS, reply_hibernate, reply_continue ARG; later,
-// later_timeout MS, later_hibernate, later_continue ARG, later_twice, answer VALUE; answer_now VALUE
-// [SECOND]; stop REASON, stop_reply REASON VALUE; after MS NAME [ARG ...], cancel TIMER; tell SERVER
-// NAME [ARG], inform, ask and ask_within MS, alike; publish CHANNEL VALUE; put KEY VALUE, fetch KEY,
-// drop KEY, entries; throw TEXT; stream SERVER COUNT, received; question SERVER COUNT, number N, answered.
-// `then_segv CALL [ARG ...]` does the same and then crashes, before anything of it is committed.
-// Casts and infos: inc; then continue ARG, then timeout MS, then hibernate, then stop REASON. Casts
-// alone: stop REASON, number N. A continue's argument: "a,b" continues with "b"; "timeout=MS",
-// "hibernate=", "stop=REASON" are as a cast's `then`. While the dictionary has a `trap`, answers
-// crash that are no errors.
+// The messages are in full_messages.hpp. `then_segv CALL [ARG ...]` does the same and then crashes,
+// before anything of it is committed. A continue's argument: "a,b" continues with "b";
+// "timeout=MS", "hibernate=", "stop=REASON" are as a cast's `then`. While the dictionary has a
+// `trap`, answers crash that are no errors. peeper replace-state: COUNT [WHAT [ARGUMENT]], WHAT as a
+// cast's `then`, or refuse, throw, segv, hang.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 
+#include "full_messages.hpp"
 #include "peeper/containers.hpp"
 #include "peeper/server.hpp"
 
@@ -45,6 +42,8 @@ struct Full {
     std::int64_t count = 0;
   };
   using OldStates = peeper::types<Former>;
+
+  static constexpr auto& messages = full::kMessages;
 
   struct State {
     static constexpr int version = 1;
@@ -118,6 +117,21 @@ struct Full {
     if (message.name() == "boom") throw std::runtime_error("boom in an info");
     if (message.name() == "inc") ++state.count;
     if (message.name() == "then") return then(message.arg_or(0, ""), message.arg_or(1, ""));
+    return peeper::noreply();
+  }
+
+  Result replace_state(const Message& values, State& state, Context& context) {
+    note(state, text_of(values));
+    const auto count = values.integer(0);
+    if (!count) return peeper::error("BADARG the count is an integer");
+    state.count = *count;
+    context.publish("replaced", *count);
+    const std::string_view what = values.arg_or(1, "");
+    if (what == "segv") std::raise(SIGSEGV);
+    if (what == "throw") throw std::runtime_error(std::string(values.arg_or(2, "")));
+    while (what == "hang") std::this_thread::sleep_for(std::chrono::hours{1});
+    if (what == "refuse") return peeper::error(values.arg_or(2, "NO"));
+    if (!what.empty()) return then(what, values.arg_or(2, ""));
     return peeper::noreply();
   }
 

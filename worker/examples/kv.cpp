@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "kv_glob.hpp"
+#include "kv_messages.hpp"
 #include "kv_options.hpp"
 #include "kv_store.hpp"
 
@@ -265,6 +266,10 @@ constexpr std::array kCommands{
     Command{"ping", -1, ping, Effect::kReads},
 };
 
+static_assert(std::ranges::equal(kCommands, kMessages, {}, &Command::name,
+                                 &peeper::MessageSpec::name),
+              "kv_messages.hpp lists the commands in this order");
+
 // Null when there is no such command.
 const Command* find_command(std::string_view name) {
   const auto* const command =
@@ -292,6 +297,8 @@ Value unknown_command(const Message& message) {
 struct Kv {
   using State = Store;
 
+  static constexpr auto& messages = kMessages;
+
   static State init() { return {}; }
 
   static bool reads_only(const Message& message) {
@@ -311,6 +318,16 @@ struct Kv {
     if (command->arity >= 0 ? count != command->arity : count < -command->arity)
       return wrong_arguments(command->name);
     return command->run({message, store, now, *command});
+  }
+
+  // KEY VALUE ...: these, and no others.
+  static peeper::Result replace_state(const Message& values, Store& store) {
+    if (values.size() % 2 != 0)
+      return peeper::error("BADARG kv's state is keys and values by turns");
+    store = Store{};
+    for (std::size_t i = 0; i < values.size(); i += 2)
+      assign(at(store, values.arg(i), 0), values.arg(i + 1));
+    return ok();
   }
 
   // Casts and infos do the same; nobody waits for the answer.

@@ -20,12 +20,28 @@
 
 namespace {
 
+using peeper::Kind;
 using peeper::Message;
 using peeper::Result;
 
 class Ledger {
  public:
   using State = ledger::State;
+
+  static constexpr peeper::MessageSpec messages[] = {
+      {Kind::call, "open", "ID OWNER BALANCE", "opens an account"},
+      {Kind::call, "open_many", "N", "opens those of 1 to N that aren't; replies how many"},
+      {Kind::call, "transfer", "FROM TO AMOUNT", "from one account to another"},
+      {Kind::call, "transfer_then_segv", "FROM TO AMOUNT", "crashes between debit and credit"},
+      {Kind::call, "balance", "ID", "replies what is in an account"},
+      {Kind::call, "order", "ACCOUNT PRICE AMOUNT", "to buy or sell; replies the order's number"},
+      {Kind::call, "cancel", "ORDER", "takes an order back"},
+      {Kind::call, "sum", "", "replies what is in all accounts"},
+      {Kind::call, "accounts", "", "replies how many there are"},
+      {Kind::call, "audit", "", "OK, or the first thing that is broken"},
+      {Kind::cast, "open", "ID OWNER BALANCE", "opens an account"},
+      {Kind::cast, "transfer", "FROM TO AMOUNT", "from one account to another"},
+  };
 
   static State init() { return {}; }
 

@@ -236,7 +236,8 @@ bool Runtime::terminate_after(const std::string& text) {
       if (running_.client != nullptr)
         transaction_.take_request(*running_.client, running_.request_head);
       if (running_.if_dropped.stream != 0) note_dropped(running_.if_dropped);
-      if (running_.message.type != segment::MessageType::kGetState)
+      if (running_.system_done != 0) transaction_.set_system_done(running_.system_done);
+      if (!segment::is_system(running_.message.type))
         transaction_.add_letter(dying, running_.message, running_.body);
     } else {
       drop_kept(channel, running_.position, dying);
@@ -266,6 +267,7 @@ void Runtime::enter(Channel channel, std::uint64_t position, PageGuard::Access a
   running_.channel = channel;
   running_.position = position;
   running_.mailbox_head = transaction_.mailbox_head();
+  running_.system_done = 0;
   running_.if_dropped = {};
   running_.client = nullptr;
   running_.from = {};

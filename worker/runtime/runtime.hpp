@@ -118,7 +118,7 @@ class Runtime {
     return control_.mailbox.suspension.load(std::memory_order_relaxed);
   }
   void obey(std::uint32_t suspension);
-  void answer_system_messages(std::uint64_t tail);
+  bool handle_system_message(std::uint64_t tail);
 
   // --- One transaction each (runtime_messages.cpp) ---
   void handle(const Message& message);
@@ -128,7 +128,10 @@ class Runtime {
   // strings_ from a record; its token apart. None: it is malformed.
   [[nodiscard]] std::optional<std::string_view> read_message(const segment::MessageHead& head,
                                                              std::span<const std::byte> body);
+  void take_up(const Message& message);
+  void handle_system(const segment::MessageHead& head);
   void handle_get_state();
+  void handle_replace_state();
   void handle_user(const segment::MessageHead& head, std::string_view token);
   void handle_continue();
   void report_dropped_continue(std::string_view argument) const;
@@ -184,6 +187,7 @@ class Runtime {
     segment::Channel channel = segment::Channel::kNone;
     std::uint64_t position = 0;  // as in InFlight
     std::uint64_t mailbox_head = 0;  // after it
+    std::uint64_t system_done = 0;   // after it, if it is out of its turn; else 0
     segment::Dropped if_dropped{};   // of a message of another server
     segment::ClientChannel* client = nullptr;  // whose request it is; and that ends there:
     std::uint64_t request_head = 0;
@@ -211,7 +215,7 @@ class Runtime {
   bool timer_had_its_turn_ = false;
   std::uint64_t last_changed_ = 0;     // the journal's entry that was found changed last
   std::uint32_t obeyed_ = 0;           // the suspension
-  std::uint64_t system_answered_ = 0;  // up to here in the mailbox, of the system messages
+  std::uint64_t system_seen_ = 0;      // while suspended, up to here in the mailbox
 };
 
 }  // namespace peeper::worker

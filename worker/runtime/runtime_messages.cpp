@@ -26,7 +26,8 @@ abi::MessageKind kind_of(MessageType type) {
     case MessageType::kCast: return abi::MessageKind::kCast;
     case MessageType::kInfo: return abi::MessageKind::kInfo;
     case MessageType::kAnswer: return abi::MessageKind::kAnswer;
-    case MessageType::kGetState: break;
+    case MessageType::kGetState:
+    case MessageType::kReplaceState: break;
   }
   PEEPER_CHECK(false, "a message of no known type");
 }
@@ -41,19 +42,14 @@ void Runtime::handle(const Message& message) {
   if (begun_at != 0 && is_too_late(head.number, begun_at)) return skip(message);
   const auto token = read_message(head, message.body);
   PEEPER_CHECK(token, "a message in the mailbox was overwritten");
-  const bool is_answer = head.type == MessageType::kAnswer;
 
   begin(Channel::kMailbox, message.position, Access::kReadsOnly);
   running_.mailbox_head = message.position + head.bytes;
-  running_.message = head;
-  running_.body = message.body;
-  running_.if_dropped = {head.stream, head.number, segment::answered_call(head), 0};
-  if (head.type == MessageType::kCall || head.type == MessageType::kGetState)
-    running_.from = {head.request, head.stream, head.epoch, 0};
-  running_.name = is_answer ? "answer" : view(strings_[0]).substr(0, kShownName);
+  take_up(message);
 
-  if (head.type == MessageType::kGetState) {
-    if (message.position >= system_answered_) handle_get_state();
+  if (segment::is_system(head.type)) {
+    // Unless it was handled out of its turn.
+    if (message.position >= transaction_.system_done()) handle_system(head);
   } else {
     barrier([&] {
       if (access_of(head) == Access::kWrites) services_.change();
@@ -62,6 +58,18 @@ void Runtime::handle(const Message& message) {
   }
   commit(running_.mailbox_head);
   if (begun_at != 0) call_time_.took(now_ns() - begun_at);
+}
+
+// What begins is this message of the mailbox; strings_ says it.
+void Runtime::take_up(const Message& message) {
+  const segment::MessageHead& head = message.head;
+  running_.message = head;
+  running_.body = message.body;
+  running_.if_dropped = {head.stream, head.number, segment::answered_call(head), 0};
+  if (head.type == MessageType::kCall || segment::is_system(head.type))
+    running_.from = {head.request, head.stream, head.epoch, 0};
+  running_.name = head.type == MessageType::kAnswer ? "answer"
+                                                    : view(strings_[0]).substr(0, kShownName);
 }
 
 // A call that is of no use once its caller has had its TIMEOUT, where the server is configured so.
@@ -102,8 +110,40 @@ std::optional<std::string_view> Runtime::read_message(const segment::MessageHead
   return token;
 }
 
-// sys asks the runtime, not the callbacks: no timeout is disturbed, and what format_status throws
-// is an answer. The message's one argument, if it has any, is a path.
+// sys asks the runtime, so no timeout is disturbed.
+void Runtime::handle_system(const segment::MessageHead& head) {
+  if (head.type == MessageType::kGetState) return handle_get_state();
+  barrier([&] { handle_replace_state(); });
+}
+
+void Runtime::handle_replace_state() {
+  const std::string& server = segment_.id().server;
+  if (behaviour_.replace_state == nullptr) {
+    outcome_.value.clear();
+    resp::append_error(outcome_.value,
+                       "DENIED server '" + server +
+                           "' lets nobody replace its state: its behaviour has no "
+                           "replace_state(const Message&, State&), see peeper-server(7)");
+    services_.answer(running_.from, outcome_.value);
+    return;
+  }
+  services_.change();
+  const abi::Sink sink = fresh_sink();
+  const abi::Message message{abi::MessageKind::kCall,
+                             static_cast<std::uint32_t>(strings_.size() - 1),
+                             bytes("replace_state"),
+                             strings_.data() + 1,
+                             running_.from,
+                             0};
+  abi::Action action = behaviour_.replace_state(object_, heap_.state(), &message, &sink);
+  if (action == abi::Action::kNoReply) {
+    resp::append_status(outcome_.value, "OK");
+    action = abi::Action::kReply;
+  }
+  settle_call(action, running_.from, {});
+}
+
+// What format_status throws is an answer. The message's one argument, if it has any, is a path.
 void Runtime::handle_get_state() {
   const abi::Sink sink = fresh_sink();
   try {
@@ -173,7 +213,8 @@ std::string_view Runtime::first_reply(const Tokens::Entry& entry) {
 PageGuard::Access Runtime::access_of(const segment::MessageHead& head) {
   switch (head.type) {
     case MessageType::kGetState: return Access::kReadsOnly;
-    case MessageType::kAnswer: return Access::kWrites;
+    case MessageType::kAnswer:
+    case MessageType::kReplaceState: return Access::kWrites;
     case MessageType::kCast:
       return (behaviour_.flags & abi::kCastReadsOnly) != 0 ? Access::kReadsOnly : Access::kWrites;
     case MessageType::kInfo:

@@ -1,4 +1,4 @@
-// What a worker does that is suspended: nothing but answering system messages, as in OTP.
+// What a worker does that is suspended: nothing but handling system messages, as in OTP.
 #include <algorithm>
 
 #include "common/check.hpp"
@@ -16,33 +16,36 @@ void Runtime::obey(std::uint32_t suspension) {
   control_.mailbox.suspended.store(suspension, std::memory_order_release);
   if (!segment::is_suspension(suspension)) return;
   services_.ring();
-  if (!guard_.rests()) guard_.rest();
-  while (!is_to_stop() && wanted_suspension() == suspension) {
+  while (!is_to_stop() && !stops_ && wanted_suspension() == suspension) {
     const std::uint64_t tail = control_.mailbox.tail.load(std::memory_order_acquire);
-    answer_system_messages(tail);
+    if (handle_system_message(tail)) continue;
+    if (!guard_.rests()) guard_.rest();
     if (have_clients_changed()) attend_clients();
     sleep(tail, kLongestSleepNs);
   }
 }
 
-// They keep their place in the mailbox, where handle() passes them by when their turn comes. A
-// worker that dies before that leaves them to be answered once more, when nobody waits any more.
-void Runtime::answer_system_messages(std::uint64_t tail) {
+// The next one that isn't over yet; false if there is none. It keeps its place in the mailbox,
+// where handle() passes it by when its turn comes, in this worker or another: that it is over is a
+// part of the commit.
+bool Runtime::handle_system_message(std::uint64_t tail) {
   const segment::Ring& mailbox = segment_.mailbox();
-  system_answered_ = std::max(system_answered_, transaction_.mailbox_head());
+  system_seen_ = std::max({system_seen_, transaction_.system_done(), transaction_.mailbox_head()});
   while (true) {
-    const auto found = mailbox.find<segment::MessageHead>(system_answered_, tail);
-    if (found.status == found.kEmpty) return;
+    const auto found = mailbox.find<segment::MessageHead>(system_seen_, tail);
+    if (found.status == found.kEmpty) return false;
     PEEPER_CHECK(found.status == found.kRecord, "the mailbox was overwritten");
-    system_answered_ = found.position + found.head.bytes;
-    if (found.head.type != MessageType::kGetState) continue;
-    const bool readable = read_message(found.head, found.body).has_value();
-    PEEPER_CHECK(readable, "a message in the mailbox was overwritten");
-    begin(Channel::kSystem, 0, PageGuard::Access::kReadsOnly);
-    running_.from = {found.head.request, found.head.stream, found.head.epoch, 0};
-    running_.name = "sys get_state";
-    handle_get_state();
+    system_seen_ = found.position + found.head.bytes;
+    if (!segment::is_system(found.head.type)) continue;
+    const auto token = read_message(found.head, found.body);
+    PEEPER_CHECK(token, "a message in the mailbox was overwritten");
+    begin(Channel::kSystem, found.position, PageGuard::Access::kReadsOnly);
+    running_.system_done = system_seen_;
+    take_up(found);
+    handle_system(found.head);
+    transaction_.set_system_done(running_.system_done);
     commit(transaction_.mailbox_head());
+    return true;
   }
 }
 

@@ -82,6 +82,26 @@ Act increment_when_hot(Stage& stage) {
   return act;
 }
 
+Act replacement(Stage& stage) {
+  Act act{{"sys replace_state", "7"},
+          "+OK\r\n",
+          {},
+          {{{"state"}, ":41\r\n", ":7\r\n"}, {{"inc"}, ":42\r\n", ":8\r\n"}},
+          {},
+          MessageType::kReplaceState};
+  begin(stage);
+  end(stage, act);
+  return act;
+}
+
+// Done once more in its turn, it would undo the cast.
+Act replacement_when_suspended(Stage& stage) {
+  Act act = replacement(stage);
+  act.cast_before = {"add", "100"};
+  act.questions = {{{"state"}, ":141\r\n", ":107\r\n", ":7\r\n"}};
+  return act;
+}
+
 // The accounts lie one after the other: those far from each other, and from the State, are on
 // pages of their own.
 Act transfer(Stage& stage) {
@@ -142,13 +162,19 @@ Sides enter(Stage& stage, const Act& act) {
   (void)stage.recover({});
   stage.start_worker();
   for (const Strings& message : act.warm_up) (void)stage.call(message);
+  const bool is_suspended = !act.cast_before.empty();
+  if (is_suspended) {
+    stage.suspend();
+    stage.push(act.cast_before, MessageType::kCast);
+  }
   const Segment& segment = stage.segment();
   Sides sides;
   sides.before = heap_of(segment);
   sides.sequence = segment.control().committed.load();
   sides.mailbox_head = segment.control().mailbox.head.load();
-  stage.push(act.message);
+  stage.push(act.message, act.type);
   sides.mailbox_tail = segment.control().mailbox.tail.load();
+  sides.mailbox_head_after = is_suspended ? sides.mailbox_head : sides.mailbox_tail;
   sides.fixed = fixed_parts_of(segment);
   sides.reply = act.reply;
   sides.error =

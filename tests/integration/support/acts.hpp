@@ -20,9 +20,13 @@ struct Act {
     Strings ask;
     std::string before;
     std::string after;
+    std::string in_turn = {};  // if it happened behind cast_before, in its turn; empty: as after
   };
   std::vector<Question> questions;
   Stage::Image start;  // the segment, no worker living
+  segment::MessageType type = segment::MessageType::kCall;
+  // The worker is suspended when it gets the message, and before that waits this cast.
+  Strings cast_before = {};
 };
 
 // Each needs a stage of its server on which nothing has started, and leaves it without a worker.
@@ -32,6 +36,8 @@ Server kv_server();
 Act increment(Stage& stage);          // the page it writes is protected
 Act increment_when_hot(Stage& stage); // the page it writes is hot
 Act transfer(Stage& stage);           // two accounts on two pages
+Act replacement(Stage& stage);        // of a counter's state
+Act replacement_when_suspended(Stage& stage);
 Act rehashing_insert(Stage& stage);
 Act growing_allocation(Stage& stage); // the heap's memory is raised in the middle of the message
 

@@ -98,7 +98,9 @@ void Stage::launch_worker(const Code& code) {
   worker_.reset();
   const WorkerStatus& status = segment_->control().worker;
   incarnation_ = status.incarnation.load() + 1;
-  segment_->control().mailbox.sleeping.store(0);  // the last worker's, and not yet this one's
+  MailboxEnds& ends = segment_->control().mailbox;
+  ends.sleeping.store(0);  // the last worker's, and not yet this one's
+  if (is_suspension(ends.suspension.load())) ends.suspension.fetch_add(1);
   Strings command{worker_program_, "--instance=" + id_.instance, "--server=" + id_.server,
                   "--library=" + library_of(code.behaviour.empty() ? server_.name : code.behaviour),
                   "--incarnation=" + std::to_string(incarnation_)};
@@ -116,7 +118,16 @@ void Stage::start_worker(const Code& code) {
           "the worker sleeps without being ready");
 }
 
-void Stage::push(const Strings& message) {
+void Stage::suspend() {
+  MailboxEnds& ends = segment_->control().mailbox;
+  ends.suspension.store(ends.suspension.load() + 1);
+  ends.bell.fetch_add(1);
+  worker_->run_until([&](std::uint64_t number, std::uint64_t) {
+    return number == SYS_futex && is_idle() && ends.suspended.load() == ends.suspension.load();
+  });
+}
+
+void Stage::push(const Strings& message, MessageType type) {
   Control& control = segment_->control();
   const std::vector<std::string_view> strings(message.begin(), message.end());
   const std::uint64_t tail = control.mailbox.tail.load();
@@ -127,8 +138,8 @@ void Stage::push(const Strings& message) {
   segment_->mailbox().write_pad(tail, place->pad);
   MessageHead head{};
   head.bytes = static_cast<std::uint32_t>(bytes);
-  head.type = MessageType::kCall;
-  head.request = kRequest;
+  head.type = type;
+  head.request = type == MessageType::kCast ? 0 : kRequest;
   head.epoch = control.replies.epoch.load();
   head.strings = static_cast<std::uint32_t>(strings.size());
   std::memcpy(segment_->mailbox().at(place->start), &head, sizeof head);
@@ -144,8 +155,13 @@ void Stage::finish() {
 }
 
 bool Stage::is_idle() const {
-  const MailboxEnds& ends = segment_->control().mailbox;
-  return ends.sleeping.load() == 1 && ends.head.load() == ends.tail.load();
+  const Control& control = segment_->control();
+  const MailboxEnds& ends = control.mailbox;
+  const std::uint64_t tail = ends.tail.load();
+  const bool is_done = ends.head.load() == tail ||
+                       (is_suspension(ends.suspension.load()) &&
+                        control.slot[control.committed.load() & 1].system_done == tail);
+  return ends.sleeping.load() == 1 && is_done;
 }
 
 std::string Stage::call(const Strings& message) {

@@ -55,8 +55,10 @@ class Stage {
   // And goes on until it is about to sleep.
   void start_worker() { start_worker(Code{}); }
   void start_worker(const Code& code);
-  // Puts a call into the mailbox. Nobody runs yet.
-  void push(const Strings& message);
+  // Puts a call, or what else is given, into the mailbox. Nobody runs yet.
+  void push(const Strings& message, segment::MessageType type = segment::MessageType::kCall);
+  // The worker goes on until it sleeps and is suspended. Until the next one is launched.
+  void suspend();
   // The worker goes on until it is about to sleep.
   void finish();
   // push, finish, and the reply.

@@ -82,7 +82,8 @@ Finding look_at(const Segment& segment, const Sides& sides) {
                   {}};
   const bool committed = finding.outcome == Outcome::kCommitted;
   const auto& heap = committed ? sides.after : sides.before;
-  const std::uint64_t head = moved_on ? sides.mailbox_tail : sides.mailbox_head;
+  const std::uint64_t head = moved_on ? sides.mailbox_head_after : sides.mailbox_head;
+  const bool out_of_turn = sides.mailbox_head_after != sides.mailbox_tail;
   const Slot& slot = control.slot[sequence & 1];
   if (!heap_is(heap))
     finding.fault = heap_fault(heap);
@@ -95,6 +96,8 @@ Finding look_at(const Segment& segment, const Sides& sides) {
   else if (slot.sequence != sequence || slot.mailbox_head != head ||
            slot.reply_tail != control.replies.tail.load())
     finding.fault = "the ends differ from those of the commit";
+  else if (slot.system_done != (moved_on && out_of_turn ? sides.mailbox_tail : 0))
+    finding.fault = "system messages are done up to " + std::to_string(slot.system_done);
   else if (fixed_parts_of(segment) != sides.fixed)
     finding.fault = "the header or the mailbox was written";
   return finding;

@@ -24,7 +24,8 @@ struct Sides {
   std::vector<std::byte> fixed;   // header and mailbox: neither recovery nor worker writes them
   std::uint64_t sequence = 0;     // of the last commit before
   std::uint64_t mailbox_head = 0;
-  std::uint64_t mailbox_tail = 0;  // after the message, which is the only one
+  std::uint64_t mailbox_tail = 0;  // after the message, which is the last one
+  std::uint64_t mailbox_head_after = 0;  // that, unless it is out of its turn
   std::string reply;               // if it happened
   std::string error;               // if it did not, although it had begun
 };

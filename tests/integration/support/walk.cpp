@@ -61,7 +61,7 @@ Length walk(Stage& stage, Look look) {
   Traced& worker = stage.worker();
   Whereabouts whereabouts{worker, worker.code_of(stage.library()),
                           stage.server().is_asked_first ? 2 : 1};
-  const std::uint64_t tail = stage.segment().control().mailbox.tail.load();
+  const std::uint64_t committed = stage.segment().control().committed.load();
   Length length;
   while (true) {
     const bool in_callback = whereabouts.in_callback();
@@ -78,7 +78,8 @@ Length walk(Stage& stage, Look look) {
   }
   require(whereabouts.is_behind(), "the walk missed the callback");
   length.returns_to = whereabouts.returns_to() - worker.code_of(stage.worker_program()).begin;
-  require(stage.segment().control().mailbox.head.load() == tail, "the message was not committed");
+  require(stage.segment().control().committed.load() == committed + 1,
+          "the message was not committed");
   return length;
 }
 

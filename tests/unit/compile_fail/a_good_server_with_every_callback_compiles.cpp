@@ -29,6 +29,12 @@ struct Good {
     peeper::Reference asked{};
     peeper::unordered_map<peeper::Reference, peeper::From> waiting{};
   };
+  static constexpr peeper::MessageSpec messages[] = {
+      {peeper::Kind::call, "no", "[ANY]", "says nothing"},
+      {.name = "bye"},
+      {peeper::Kind::cast, "no"},
+      {.kind = peeper::Kind::info, .name = "tick", .text = "what \u201cticks\u201d"},
+  };
   using OldStates = peeper::types<V0, V1>;
 
   auto init(peeper::Args args) { return peeper::ok(State{.count = args.integer()}).timeout(5s); }
@@ -54,6 +60,11 @@ struct Good {
       result.continue_with("more").timeout(2h);
     }
     return result;
+  }
+  peeper::Result replace_state(const peeper::Message& message, State& state, peeper::Context&) {
+    if (message.size() != 1) return peeper::error("BADARG one value");
+    state = {.count = message.integer(0).value_or(0)};
+    return peeper::noreply().continue_with("more");
   }
   peeper::Result handle_continue(std::string_view argument, State&, peeper::Context& context) {
     context.dictionary().put("last", argument);

@@ -19,7 +19,7 @@ namespace peeper::abi {
 inline constexpr std::uint64_t kMagic = 0x7668'6562'7065'6570;  // "peepbehv"
 // Raised with every change of this header. A worker loads only its own version: the error names
 // both, and the remedy is to compile the behaviour again.
-inline constexpr std::uint32_t kSdkVersion = 6;
+inline constexpr std::uint32_t kSdkVersion = 7;
 
 inline constexpr char kEntryPoint[] = "peeper_behaviour";
 
@@ -158,6 +158,18 @@ inline constexpr std::uint64_t kInfoReadsOnly = 4;
 // It has a format_status: only then format_state needs the behaviour object.
 inline constexpr std::uint64_t kFormatsStatus = 8;
 
+// A message that the behaviour lists, for people and completion; nothing depends on it. UTF-8
+// without control characters; the name isn't empty.
+struct MessageSpec {
+  MessageKind kind;  // kCall, kCast or kInfo
+  Bytes name;
+  Bytes arguments;   // "KEY [VALUE]"
+  Bytes text;        // what it does
+};
+// Of what a behaviour lists; more doesn't compile. Bytes of each text.
+inline constexpr std::size_t kMostListedMessages = 256;
+inline constexpr std::size_t kListedBytes = 256;
+
 struct Behaviour {
   std::uint64_t magic;        // kMagic
   std::uint32_t sdk_version;  // kSdkVersion
@@ -189,6 +201,9 @@ struct Behaviour {
   // Runs handle_call, handle_cast or handle_info, by message->kind.
   Action (*handle)(void* behaviour, void* state, const Message* message, const Sink* sink);
 
+  // SYS REPLACE_STATE: a message of kind kCall, named "replace_state". kNoReply: the answer is OK.
+  Action (*replace_state)(void* behaviour, void* state, const Message* message, const Sink* sink);
+
   Action (*handle_continue)(void* behaviour, void* state, Bytes argument, const Sink* sink);
 
   void (*terminate)(void* behaviour, void* state, Bytes reason);
@@ -200,6 +215,10 @@ struct Behaviour {
   // one RESP3 value: what SYS GET_STATE shows. Has no effects. Also in a process that is no worker,
   // on a private copy of the heap; there `behaviour` may be null without kFormatsStatus.
   void (*format_state)(void* behaviour, const void* state, Bytes path, const Sink* sink);
+
+  // What it says of its own messages.
+  const MessageSpec* messages;
+  std::size_t message_count;
 };
 
 }  // namespace peeper::abi

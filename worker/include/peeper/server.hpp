@@ -31,6 +31,11 @@
 //                                       read the dictionary, and has no effects. Where the worker
 //                                       doesn't answer it runs in another process, on a behaviour
 //                                       object that is made there
+//   Result replace_state(const Message&, State&)                        or void. peeper
+//                                       replace-state SERVER VALUE ...: the values are arguments of
+//                                       a message "replace_state". Also while the server is
+//                                       suspended. Nothing, or noreply(), is OK; an error that it
+//                                       returns is the answer, and what it changed before is kept
 //   bool   reads_only(const Message&)   true: this call leaves the State alone, so it is run without
 //                                       a journal, as all are if handle_call takes a const State&,
 //                                       until it has another effect (context.hpp) or builds a
@@ -48,7 +53,9 @@
 // since it is written often, until a millisecond after the last message. Then it is kept.
 // `static constexpr int version`, in State or behaviour: raise it when the State's meaning changes.
 //
-// A cast or info without its callback is ignored; a call gets -BADARG.
+// A cast or info without its callback is ignored; a call gets -BADARG, SYS REPLACE_STATE -DENIED.
+// `static constexpr peeper::MessageSpec messages[]` lists the messages there are, for people
+// (message_spec.hpp).
 // Containers for the State: <peeper/containers.hpp>. Only one server in a shared object.
 #pragma once
 
@@ -56,6 +63,7 @@
 #include "peeper/context.hpp"
 #include "peeper/detail/dispatch.hpp"
 #include "peeper/message.hpp"
+#include "peeper/message_spec.hpp"
 #include "peeper/result.hpp"
 #include "peeper/value.hpp"
 

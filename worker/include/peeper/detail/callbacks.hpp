@@ -25,6 +25,8 @@ struct AllNames {
   int code_change;
   int format_status;
   int reads_only;
+  int replace_state;
+  int messages;  // no callback, but found in the same way
 };
 
 template <class B>
@@ -59,6 +61,7 @@ PEEPER_DETAIL_CALLBACK(Terminate, terminate);
 PEEPER_DETAIL_CALLBACK(ChangeCode, code_change);
 PEEPER_DETAIL_CALLBACK(FormatStatus, format_status);
 PEEPER_DETAIL_CALLBACK(ReadsOnly, reads_only);
+PEEPER_DETAIL_CALLBACK(ReplaceState, replace_state);
 
 #undef PEEPER_DETAIL_CALLBACK
 
@@ -92,6 +95,8 @@ template <class B, class S>
 concept TakesCast = Takes<HandleCast, B, const Message&, S>;
 template <class B, class S>
 concept TakesInfo = Takes<HandleInfo, B, const Message&, S>;
+template <class B, class S>
+concept TakesReplace = Takes<ReplaceState, B, const Message&, S>;
 template <class B, class S>
 concept TakesContinue = Takes<HandleContinue, B, std::string_view, S>;
 template <class B, class S>

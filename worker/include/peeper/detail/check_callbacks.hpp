@@ -36,6 +36,8 @@ consteval void check_parameters() {
                              "handle_cast must be public and take (const Message&, State&)");
   PEEPER_DETAIL_CHECK_CALLED(HandleInfo, TakesInfo,
                              "handle_info must be public and take (const Message&, State&)");
+  PEEPER_DETAIL_CHECK_CALLED(ReplaceState, TakesReplace,
+                             "replace_state must be public and take (const Message&, State&)");
   PEEPER_DETAIL_CHECK_CALLED(HandleContinue, TakesContinue,
                              "handle_continue must be public and take (std::string_view argument, "
                              "State&)");
@@ -63,6 +65,7 @@ consteval void check_copies() {
   PEEPER_DETAIL_CHECK_COPIES(HandleCall, TakesCall, "handle_call")
   PEEPER_DETAIL_CHECK_COPIES(HandleCast, TakesCast, "handle_cast")
   PEEPER_DETAIL_CHECK_COPIES(HandleInfo, TakesInfo, "handle_info")
+  PEEPER_DETAIL_CHECK_COPIES(ReplaceState, TakesReplace, "replace_state")
   PEEPER_DETAIL_CHECK_COPIES(HandleContinue, TakesContinue, "handle_continue")
   PEEPER_DETAIL_CHECK_COPIES(HandleStart, TakesStart, "handle_start")
   PEEPER_DETAIL_CHECK_COPIES(Terminate, TakesTerminate, "terminate")
@@ -107,11 +110,20 @@ consteval void check_reads_only() {
 }
 
 template <class B, class S>
+consteval void check_replace_state() {
+  if constexpr (ReplaceState::is_one_function<B>) {
+    static_assert(!TakesReplace<B, const S&>,
+                  "peeper: replace_state changes the State: take State&, not const State&");
+  }
+}
+
+template <class B, class S>
 consteval void check_callbacks() {
   check_init<B, S>();
   check_parameters<B, S>();
   check_copies<B, S>();
   check_reads_only<B>();
+  check_replace_state<B, S>();
   if constexpr (TakesFormat<B, const S&>) {
     using Shown = std::remove_cvref_t<decltype(call_back<FormatStatus>(
         std::declval<B&>(), std::declval<Context&>(), std::declval<const S&>()))>;

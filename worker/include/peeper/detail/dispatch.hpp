@@ -2,6 +2,7 @@
 #pragma once
 
 #include <new>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <typeinfo>
@@ -10,6 +11,7 @@
 #include "peeper/allocator.hpp"
 #include "peeper/detail/callbacks.hpp"
 #include "peeper/detail/check_callbacks.hpp"
+#include "peeper/detail/listed_messages.hpp"
 #include "peeper/detail/names.hpp"
 #include "peeper/detail/outcome.hpp"
 #include "peeper/detail/state_type.hpp"
@@ -89,6 +91,15 @@ struct Functions {
     return abi::Action::kUnhandled;
   }
 
+  static abi::Action replace_state(void* behaviour, void* memory, const abi::Message* abi_message,
+                                   const abi::Sink* sink) {
+    const Message message(*abi_message);
+    Context context;
+    return run_replace(*sink, kContinues, [&]() -> decltype(auto) {
+      return call_back<ReplaceState>(server(behaviour), context, message, state(memory));
+    });
+  }
+
   static abi::Action handle_continue(void* behaviour, void* memory, abi::Bytes argument,
                                      const abi::Sink* sink) {
     Context context;
@@ -128,6 +139,7 @@ void check_behaviour() {
   static_assert(alignof(State) <= kMostAlignment, "peeper: State is aligned to more than a page");
   check_callbacks<B, State>();
   check_code_change<B>();
+  check_listed_messages<B, State>();
   check_state<State>();
 }
 
@@ -136,6 +148,7 @@ abi::Behaviour make_table() {
   using State = typename B::State;
   using F = Functions<B>;
   const std::string_view name = demangled(typeid(B));
+  const std::span<const abi::MessageSpec> listed = listed_messages<B>();
   const auto [changes, change_count] = code_changes<B>(typename OldStatesOf<B>::type{});
   abi::Behaviour table{
       .magic = abi::kMagic,
@@ -151,15 +164,19 @@ abi::Behaviour make_table() {
       .start = nullptr,
       .reads_only = nullptr,
       .handle = &F::handle,
+      .replace_state = nullptr,
       .handle_continue = nullptr,
       .terminate = nullptr,
       .code_changes = changes,
       .code_change_count = change_count,
       .format_state = &F::format,
+      .messages = listed.data(),
+      .message_count = listed.size(),
   };
   if constexpr (TakesFormat<B, const State&>) table.flags |= abi::kFormatsStatus;
   if constexpr (TakesStart<B, State&>) table.start = &F::start;
   if constexpr (TellsReadsOnly<B>) table.reads_only = &F::reads_only;
+  if constexpr (TakesReplace<B, State&>) table.replace_state = &F::replace_state;
   if constexpr (TakesContinue<B, State&>) table.handle_continue = &F::handle_continue;
   if constexpr (TakesTerminate<B, State&>) table.terminate = &F::terminate;
   return table;

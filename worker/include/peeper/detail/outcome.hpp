@@ -21,6 +21,20 @@ enum class Continues : bool { kNo, kYes };
                                            Continues continues);
 void deliver_next(const Next& next, const abi::Sink& sink, Continues continues);
 
+// Runs replace_state, which returns a Result, anything a reply can be made of, or nothing.
+template <class Callback>
+abi::Action run_replace(const abi::Sink& sink, Continues continues, Callback&& callback) {
+  using Returned = decltype(callback());
+  if constexpr (std::is_void_v<Returned>) {
+    callback();
+    return abi::Action::kNoReply;
+  } else if constexpr (is_outcome<std::remove_cvref_t<Returned>>) {
+    return deliver_reply(callback(), sink, continues);
+  } else {
+    return deliver_reply(reply(callback()), sink, continues);
+  }
+}
+
 // Runs a callback that returns a Result or nothing.
 template <class Callback>
 abi::Action run_silently(const abi::Sink& sink, Continues continues, Callback&& callback) {
