@@ -75,7 +75,8 @@ struct Name {
 
 // What can't be missing with `reserved` bytes of heap: rings, heap, and the journal's least.
 std::uint64_t least_memory(const Plan& plan, std::uint64_t reserved) {
-  return plan.heap.offset + reserved + kPageBytes + journal_set_aside(plan).bytes;
+  constexpr std::uint64_t kParts = 3;  // numbers, and who wrote pages and blocks
+  return plan.heap.offset + reserved + kParts * kPageBytes + journal_set_aside(plan).bytes;
 }
 
 bool journal_works(Segment& segment, const std::vector<std::byte>& heap) {

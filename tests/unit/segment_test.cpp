@@ -74,8 +74,9 @@ TEST_CASE("the unused part of a segment costs nothing, however large its limit i
     REQUIRE(::stat(made.id.path().c_str(), &facts) == 0);
     return static_cast<std::uint64_t>(facts.st_blocks) * 512;
   };
-  // The rings, the first step of the heap, and its place in the journal with one page of numbers.
-  CHECK(memory(huge) == huge.segment.plan().heap.offset + 2 * kFirstHeapBytes + kPageBytes);
+  // The rings, the first step of the heap, and its place in the journal, with a page each of numbers
+  // and of who wrote pages and blocks.
+  CHECK(memory(huge) == huge.segment.plan().heap.offset + 2 * kFirstHeapBytes + 3 * kPageBytes);
   CHECK(memory(huge) == memory(small));
   // Mapping all of it takes none either.
   const auto worker = Segment::open(huge.id, View::kWhole);
