@@ -131,7 +131,8 @@ void Server::on_recovered(const launch::ToDaemon& packet) {
                  message,
                  verdict == segment::Verdict::kRunAgain ? "it runs again" : "it is dropped");
   }
-  const bool has_ended = last_death_.observed != 0;
+  // One that hands over to other code has not ended.
+  const bool has_ended = last_death_.observed != 0 && !(upgrade_ && last_end_was_normal_);
   const std::string end = !last_end_was_normal_        ? last_crash_
                           : life_.goal == Goal::kRun ? "normal"
                                                        : "shutdown";

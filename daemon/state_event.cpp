@@ -5,11 +5,10 @@
 #include "daemon/reply_text.hpp"
 
 namespace peeper::daemon {
-namespace {
 
-bool is_error(const std::string& value) { return value.starts_with('-') || value.starts_with('!'); }
-
-}  // namespace
+bool is_error_text(std::string_view value) {
+  return value.starts_with('-') || value.starts_with('!');
+}
 
 std::optional<StateEvent> StateAudience::see(const StateSight& sight) {
   StateEvent event;
@@ -22,7 +21,7 @@ std::optional<StateEvent> StateAudience::see(const StateSight& sight) {
     return event;
   }
   const bool is_shown_anew = last_->value != sight.value && *last_->value != *sight.value;
-  const bool is_hidden_change = is_error(*sight.value) && last_->changes != sight.changes;
+  const bool is_hidden_change = is_error_text(*sight.value) && last_->changes != sight.changes;
   if (!is_shown_anew && !is_hidden_change) {
     last_->value = sight.value;  // the next time that is seen at once
     return std::nullopt;

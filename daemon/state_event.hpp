@@ -12,6 +12,8 @@ namespace peeper::daemon {
 // One RESP3 value; an error says why it can't be shown. Shared, since it may be large.
 using StateText = std::shared_ptr<const std::string>;
 
+[[nodiscard]] bool is_error_text(std::string_view value);
+
 // The State as of one commit.
 struct StateSight {
   std::uint64_t sequence = 0;

@@ -21,6 +21,8 @@ constexpr int kPauses = 9;
 // The same where the worker had to show its State, of which its clients hear nothing meanwhile.
 constexpr std::chrono::nanoseconds kLeastWorkersPause = 200ms;
 constexpr int kWorkersPauses = 99;
+// Before the next observer, where the segment was given another size.
+constexpr std::chrono::milliseconds kMovedPause{100};
 // After an observer has failed, each time twice as long.
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLongestRetry{60};
@@ -81,6 +83,7 @@ void StateWatch::renew() {
   seen_ = {};
   sees_nothing_ = false;
   failures_ = 0;
+  not_before_ = {};
   is_waiting_ = false;
   timer_.cancel();
   look();
@@ -154,6 +157,7 @@ void StateWatch::on_answer(const Result<Observer::Answer>& answer) {
   if (!answer) {
     if (answer.error().system_error != EAGAIN) return lose(answer.error().what);
     seen_ = {};
+    not_before_ = asked_at_ + kMovedPause;
     return look();
   }
   failures_ = 0;
@@ -181,6 +185,8 @@ void StateWatch::ask_worker() {
     asks_worker_ = false;
     const auto took = std::chrono::steady_clock::now() - asked_at_;
     not_before_ = asked_at_ + took + std::max(kLeastWorkersPause, kWorkersPauses * took);
+    // It is down by now, or in a long callback.
+    if (is_error_text(value)) return lose("its worker says: " + std::string(value));
     const StateSource::Moment now = source_.state_moment();
     show({now.sequence, now.changes, std::make_shared<const std::string>(value)});
     look();

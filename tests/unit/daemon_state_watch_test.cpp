@@ -121,7 +121,7 @@ class Source final : public StateSource {
   }
   void ask_for_state(std::function<void(std::string_view)> on_value) override {
     ++asked_worker;
-    on_value("+by the worker\r\n");
+    on_value(by_worker);
   }
   void publish_state_event(const StateEvent& event) override { published.push_back(line(event)); }
 
@@ -142,6 +142,7 @@ class Source final : public StateSource {
   int armed = 0;
   int started = 0;
   int asked_worker = 0;
+  std::string by_worker = "+by the worker\r\n";
   std::vector<std::string> published;
 
  private:
@@ -291,4 +292,23 @@ TEST_CASE("state watch: a worker that leaves no gap is asked itself, and seldom"
     f.loop.run_for(5ms);
   }
   CHECK(f.source.asked_worker == 1);
+}
+
+TEST_CASE("state watch: a worker that can't answer has not changed its State") {
+  Fixture f;
+  f.source.script = each_time(says(3, 0, 0, ""));
+  f.source.by_worker = "-TIMEOUT counter: its state was not shown in time\r\n";
+  StateWatch watch{f.loop, f.source, nullptr};
+  watch.set_followed(true);
+  REQUIRE(f.await([&] { return f.source.asked_worker == 1; }));
+  f.change();
+  watch.look();
+  f.loop.run_for(50ms);
+  CHECK(f.source.published.empty());
+  CHECK(f.source.asked_worker == 1);  // a pause
+  f.source.script = "exit 75";
+  watch.renew();
+  f.loop.run_for(250ms);
+  CHECK(f.source.started >= 3);
+  CHECK(f.source.started <= 6);
 }

@@ -18,8 +18,9 @@
 //   change: Change::changes says of how many. A call that takes longer than the server's
 //   `listener_timeout` ends the keeper.
 // * An exception that leaves it is logged, and that is all. A crash ends the keeper. Another keeper
-//   follows, with a listener made anew, and neither worker nor clients notice. A change may so be
-//   told twice, or never.
+//   follows, with a listener made anew, and neither worker nor clients notice. What it crashed in is
+//   told again to nobody, nor to those behind it in the list; the next change begins with the state
+//   that one led to. After a start of peeperd the first change begins with the state found there.
 // * What it writes to stdout and stderr is in peeperd's log.
 // * It is destroyed when the server ends in order, and not at all in all other cases.
 #pragma once
