@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench.hpp"
@@ -259,10 +260,12 @@ void inspect(const Settings& settings) {
       const load::Tally tally = calls(peeperd);
       print(way.name, tally, looker.end());
     }
-    test::Talk follower = peeperd.talk();
-    follower.send({"SUBSCRIBE", "kv!trace"});
-    print("a follower of its trace", calls(peeperd), {});
-    follower.send({"UNSUBSCRIBE", "kv!trace"});
+    for (const auto& [channel, name] : {std::pair{"kv!trace", "a follower of its trace"},
+                                        std::pair{"kv", "a follower of its state"}}) {
+      test::Talk follower = peeperd.talk();
+      follower.send({"SUBSCRIBE", channel});
+      print(name, calls(peeperd), {});
+    }
     stopped_by_one_look(peeperd, settings.runs);
     peeperd.stop();
   }
