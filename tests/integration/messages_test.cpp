@@ -93,6 +93,7 @@ TEST_CASE("messages: of other code they are others, and of none it is said why t
   install(peeperd, "ledger", "own");
   peeperd.start();
   Talk talk = peeperd.talk();
+  CHECK(talk({"CALL", "mine", "sum"}) == "0");  // the worker has its code
   const std::string of_ledger = talk({"SYS", "MESSAGES", "mine"});
   CHECK(of_ledger.find("transfer_then_segv") != std::string::npos);
   CHECK(talk({"SYS", "MESSAGES", "mine"}) == of_ledger);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string>
 #include <thread>
 
 #include "audit.hpp"
@@ -147,9 +148,24 @@ class Torture {
 }  // namespace
 }  // namespace peeper::torture
 
+namespace {
+
+// A sanitizer that reports a SIGSEGV of ours may wait for a lock that the process held when it came,
+// as while it was being loaded: then it would hang instead of dying. It leaves the signal alone.
+void let_signals_kill() {
+#ifdef PEEPER_SANITIZED
+  const char* given = std::getenv("ASAN_OPTIONS");
+  const std::string all = (given == nullptr ? "" : std::string(given) + ":") + "handle_segv=0";
+  ::setenv("ASAN_OPTIONS", all.c_str(), 1);
+#endif
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace peeper::torture;
   const Options options = parse_or_exit(argc, argv);
+  let_signals_kill();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   ::signal(SIGPIPE, SIG_IGN);
   // So that whoever outlives its peeperd is seen here; and no core of each crash.
