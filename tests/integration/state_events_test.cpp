@@ -164,8 +164,8 @@ TEST_CASE("state events under load: each is one commit's, and the last one is th
   }
   MESSAGE(events << " events of " << changes << " changes");
   CHECK(events > 1);
-  // The worker counts a moment after its commit.
-  CHECK(changes <= kRounds * kAtOnce);
+  // The worker counts a moment after its commit: so it may be with the first, and with the last.
+  CHECK(changes <= kRounds * kAtOnce + 1);
   CHECK(changes >= kRounds * kAtOnce - 1);
   // That it was looked at is no message of its own: its callbacks are all there were.
   CHECK(sequence(talk, "halves") <= kRounds * kAtOnce + 4);
