@@ -3,11 +3,10 @@
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
 
-#include <csignal>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
+#include "common/segment/death.hpp"
 #include "daemon/config/listeners.hpp"
 #include "daemon/reply_text.hpp"
 
@@ -26,8 +25,7 @@ std::string_view word_of(ListenerFates::State state) {
 std::string end_text(int wait_status) {
   if (!WIFSIGNALED(wait_status))
     return "with status " + std::to_string(WEXITSTATUS(wait_status));
-  const char* name = ::sigabbrev_np(WTERMSIG(wait_status));
-  return name == nullptr ? "by a signal" : "by SIG" + std::string(name);
+  return "by " + segment::signal_name(WTERMSIG(wait_status));
 }
 
 }  // namespace

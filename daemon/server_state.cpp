@@ -10,6 +10,7 @@
 #include "common/limits.hpp"
 #include "daemon/reply_text.hpp"
 #include "daemon/server.hpp"
+#include "daemon/worker_process.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -92,11 +93,7 @@ void Server::inspect_next() {
     spec.arguments.emplace_back("--inspect");
     if (!next->path.empty()) spec.arguments.push_back("--path=" + next->path);
     // It maps the heap as memory of its own, though it writes hardly any of it.
-    for (ResourceLimit& limit : spec.limits)
-      if (limit.resource == RLIMIT_DATA) {
-        limit.soft += section_.state_bytes;
-        limit.hard += section_.state_bytes;
-      }
+    give_memory(section_.state_bytes, spec);
     at_inspection_ = moment();
     const auto started = inspector_.start(
         std::move(spec), [this](const Result<std::string>& answer) { on_inspected(answer); });

@@ -1,8 +1,6 @@
 // Server as the source of what is told of its State: to subscribers of its channel, and listeners.
-#include <boost/asio/post.hpp>
-
-#include "common/clock.hpp"
 #include "daemon/server.hpp"
+#include "daemon/worker_process.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -40,11 +38,7 @@ LaunchSpec Server::observer_spec() {
   LaunchSpec spec = behaviour_spec();
   spec.arguments.emplace_back("--observe");
   // A copy of the heap, and a mapping of it as memory of its own.
-  for (ResourceLimit& limit : spec.limits)
-    if (limit.resource == RLIMIT_DATA) {
-      limit.soft += 2 * section_.state_bytes;
-      limit.hard += 2 * section_.state_bytes;
-    }
+  give_memory(2 * section_.state_bytes, spec);
   return spec;
 }
 

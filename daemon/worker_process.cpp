@@ -65,4 +65,12 @@ void apply(const config::ProcessSection& process, int own_oom_score_adj, LaunchS
   add_sandbox(process.sandbox, spec);
 }
 
+void give_memory(std::uint64_t bytes, LaunchSpec& spec) {
+  for (ResourceLimit& limit : spec.limits)
+    if (limit.resource == RLIMIT_DATA) {
+      limit.soft += bytes;
+      limit.hard += bytes;
+    }
+}
+
 }  // namespace peeper::daemon
