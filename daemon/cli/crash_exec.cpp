@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/resp/reply.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/symbolize.hpp"
 
@@ -41,12 +42,8 @@ std::string read_input() {
 void make_input_of(std::string_view text) {
   const int file = ::memfd_create("peeper-crash", MFD_CLOEXEC);
   if (file < 0) fail("no file for the record", errno);
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail("cannot write the record", errno);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (const int error = peeper::write_all(file, text); error != 0)
+    fail("cannot write the record", error);
   if (::lseek(file, 0, SEEK_SET) != 0 || ::dup2(file, STDIN_FILENO) < 0)
     fail("cannot hand over the record", errno);
 }
