@@ -3,25 +3,16 @@
 #include <cerrno>
 
 #include "cli_parsed.hpp"
-#include "common/resp/command_parser.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/render_segments.hpp"
 
 using namespace peeper::cli;
-using namespace std::chrono_literals;
 using peeper::test::parsed;
+using peeper::test::wire;
 using peeper::test::Words;
 
 namespace {
-
-Words wire(const Words& arguments) {
-  std::string bytes;
-  wire_command(parsed(arguments)).append_to(bytes, 0ms);
-  peeper::resp::CommandParser parser;
-  REQUIRE(parser.parse(bytes) == peeper::resp::ParseStatus::kCommand);
-  return {parser.arguments().begin(), parser.arguments().end()};
-}
 
 std::string rendered(std::string_view bytes) {
   auto read = peeper::resp::read_value(bytes);

@@ -4,7 +4,6 @@
 #include <variant>
 
 #include "cli_parsed.hpp"
-#include "common/resp/command_parser.hpp"
 #include "common/resp/reply.hpp"
 #include "common/resp/writer.hpp"
 #include "daemon/cli/commands.hpp"
@@ -12,19 +11,11 @@
 
 using namespace peeper;
 using namespace peeper::cli;
-using namespace std::chrono_literals;
 using peeper::test::parsed;
+using peeper::test::wire;
 using peeper::test::Words;
 
 namespace {
-
-Words wire(const Words& arguments) {
-  std::string bytes;
-  wire_command(parsed(arguments)).append_to(bytes, 0ms);
-  resp::CommandParser parser;
-  REQUIRE(parser.parse(bytes) == resp::ParseStatus::kCommand);
-  return {parser.arguments().begin(), parser.arguments().end()};
-}
 
 Words replaced_by(const Words& values) {
   Words words{"SYS", "REPLACE_STATE", "counter"};

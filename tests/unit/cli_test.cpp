@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "cli_parsed.hpp"
-#include "common/resp/command_parser.hpp"
 #include "common/resp/reply.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/options.hpp"
@@ -19,6 +18,7 @@
 
 using namespace peeper::cli;
 using peeper::test::parsed;
+using peeper::test::wire;
 using peeper::test::Words;
 using namespace std::chrono_literals;
 using peeper::Failure;
@@ -30,16 +30,6 @@ Usage refused(const Words& arguments) {
   const auto result = parse_options(arguments);
   REQUIRE(std::holds_alternative<Usage>(result));
   return std::get<Usage>(result);
-}
-
-// As the daemon gets it, if the client adds nothing.
-Words wire(const Words& arguments) {
-  const peeper::Command command = wire_command(parsed(arguments));
-  std::string bytes;
-  command.append_to(bytes, command.timeout().value_or(0ms));
-  peeper::resp::CommandParser parser;
-  REQUIRE(parser.parse(bytes) == peeper::resp::ParseStatus::kCommand);
-  return {parser.arguments().begin(), parser.arguments().end()};
 }
 
 Reply reply(std::string_view bytes) {
