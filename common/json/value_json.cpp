@@ -105,7 +105,7 @@ class MapJson {
   bool has_names_ = true;
 };
 
-// Recursion is no deeper than limits::kReplyDepth: no value is, nor were bytes found to be.
+// Recursion is no deeper than values nest (resp::ValueScanner), whatever they were read from.
 json::value of_tree(const Reply& reply) {
   if (reply.type == Reply::Type::kMap) {
     MapJson map;

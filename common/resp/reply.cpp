@@ -58,8 +58,8 @@ Reply scalar(const Token& token) {
 }
 
 // Builds the value at `at` and moves `at` behind it. The bytes have been scanned: they are
-// well-formed, so the recursion is no deeper than limits::kReplyDepth, and each announced element
-// is there, so reserving for them is safe.
+// well-formed, so the recursion is no deeper than the scanner allows, and each announced element is
+// there, so reserving for them is safe.
 Reply build(std::string_view bytes, std::size_t& at) {
   const Token token = read_token(bytes.substr(at), Dialect::kAny, 0);
   at += token.bytes;
@@ -111,7 +111,7 @@ Scan ValueScanner::take(const Token& token) {
   position_ += token.bytes;
   ++values_;
   if (is_container(token.type)) {
-    if (depth_ == missing_.size()) return Scan::kMalformed;
+    if (depth_ == most_depth_) return Scan::kMalformed;
     if (token.type == '>' && depth_ > 0) return Scan::kMalformed;
     if (token.children > 0) {
       missing_[depth_++] = token.children;

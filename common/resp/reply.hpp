@@ -1,7 +1,8 @@
 // Reads replies. The daemon checks with it what a worker wrote and translates it for RESP2 clients;
 // clients read with it what the daemon sent. Either trusts nothing: what is malformed is told,
-// never guessed at. What counts as malformed: token.hpp; beyond that, values nested deeper than
-// limits::kReplyDepth and pushes inside other values.
+// never guessed at. What counts as malformed: token.hpp; beyond that, pushes inside other values,
+// and values nested too deep: one reply (is_one_value) deeper than limits::kReplyDepth, what
+// peeperd sends deeper than an event with such a reply in it.
 // Nothing blocks; free functions may run on any thread.
 #pragma once
 
@@ -44,7 +45,9 @@ void append_as_resp2(std::string_view resp3_value, std::string& out);
 // Finds the end of a value that arrives in pieces, looking at no byte twice.
 class ValueScanner {
  public:
-  explicit ValueScanner(Dialect dialect = Dialect::kAny) : dialect_(dialect) {}
+  explicit ValueScanner(Dialect dialect = Dialect::kAny)
+      : dialect_(dialect),
+        most_depth_(dialect == Dialect::kReply ? limits::kReplyDepth : kMostDepth) {}
 
   // `bytes` begin at the value's first byte; after kIncomplete, call again with the same and more,
   // at any address. After kComplete or kMalformed the answer stays.
@@ -56,16 +59,20 @@ class ValueScanner {
   [[nodiscard]] std::size_t values() const { return values_; }
 
  private:
+  // An event is a push, and in it a map, around what a server replied or showed.
+  static constexpr std::size_t kMostDepth = limits::kReplyDepth + 2;
+
   Scan take(const Token& token);
 
   Dialect dialect_;
+  std::size_t most_depth_;
   Scan status_ = Scan::kIncomplete;
   std::size_t position_ = 0;  // the next token begins here
   std::size_t searched_ = 0;  // of that token, see read_token
   std::size_t values_ = 0;
   std::size_t depth_ = 0;
   // Values still missing in each open container, outermost first.
-  std::array<std::uint64_t, limits::kReplyDepth> missing_{};
+  std::array<std::uint64_t, kMostDepth> missing_{};
 };
 
 // A reply as a tree, for programs that look into it.

@@ -20,7 +20,7 @@ struct Difference {
 
 // The differences, in the order of `after`, what was removed behind what it was in. Elements of
 // arrays are compared by number, those of sets by what they are. Valid as long as both are.
-// Recursion is no deeper than limits::kReplyDepth.
+// Recursion is no deeper than values nest.
 [[nodiscard]] std::vector<Difference> differences(const resp::Reply& before,
                                                   const resp::Reply& after);
 

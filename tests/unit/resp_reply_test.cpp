@@ -227,7 +227,7 @@ TEST_SUITE("replies") {
   TEST_CASE("values nest to the limit and not one level deeper") {
     CHECK(is_one_value(nested(peeper::limits::kReplyDepth)));
     CHECK(read_value(nested(peeper::limits::kReplyDepth)));
-    CHECK(scan_value(nested(peeper::limits::kReplyDepth + 1)).status == Scan::kMalformed);
+    CHECK_FALSE(is_one_value(nested(peeper::limits::kReplyDepth + 1)));
     CHECK(scan_value(nested(1'000'000)).status == Scan::kMalformed);
     CHECK_FALSE(read_value(nested(1'000'000)));
   }
