@@ -22,14 +22,6 @@ Form form_of(unsigned char first) {
 
 bool is_surrogate(char32_t code) { return code >= 0xd800 && code <= 0xdfff; }
 
-bool commands_a_terminal(char32_t code) {
-  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-  const bool turns_direction = code == 0x200e || code == 0x200f ||
-                               (code >= 0x202a && code <= 0x202e) ||
-                               (code >= 0x2066 && code <= 0x2069);
-  return is_control || turns_direction;
-}
-
 void append_escaped(char32_t code, std::string& out) {
   char text[16];
   switch (code) {
@@ -58,6 +50,14 @@ Character first_character(std::string_view text) {
   }
   if (code < form.least || code > 0x10ffff || is_surrogate(code)) return {};
   return {form.bytes, code, true};
+}
+
+bool commands_a_terminal(char32_t code) {
+  const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+  const bool turns_direction = code == 0x61c || code == 0x200e || code == 0x200f ||
+                               (code >= 0x202a && code <= 0x202e) ||
+                               (code >= 0x2066 && code <= 0x2069);
+  return is_control || turns_direction;
 }
 
 std::string valid_utf8(std::string_view bytes) {

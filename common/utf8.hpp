@@ -17,11 +17,15 @@ struct Character {
 // The first character of `text`, which is not empty.
 [[nodiscard]] Character first_character(std::string_view text);
 
+// Control characters, C1 among them, and marks that change the writing direction: a text that has
+// them may look like another one, or change what else is on the screen.
+[[nodiscard]] bool commands_a_terminal(char32_t code);
+
 // Each byte that is part of no valid character becomes U+FFFD.
 [[nodiscard]] std::string valid_utf8(std::string_view bytes);
 
-// Control characters, bytes that are not UTF-8 and marks that change the writing direction become
-// \n, \xHH or \u{HHHH}. kKeep: but for line ends and tabs.
+// What commands a terminal, and bytes that are not UTF-8, become \n, \xHH or \u{HHHH}. kKeep: but
+// for line ends and tabs.
 enum class LineEnds { kKeep, kEscape };
 [[nodiscard]] std::string escape_control(std::string_view text,
                                          LineEnds line_ends = LineEnds::kEscape);

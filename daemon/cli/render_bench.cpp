@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "common/json/json_text.hpp"
 #include "common/utf8.hpp"
 
 namespace peeper::cli {
@@ -157,7 +158,7 @@ std::string render_bench_json(const Options& options, const load::Tally& tally) 
                       {"latency_us", std::move(latency)},
                       {"histogram", std::move(histogram)}};
   if (tally.errors > 0) object["first_error"] = utf8(tally.first_error);
-  return json::serialize(object);
+  return json_text(object);
 }
 
 }  // namespace peeper::cli

@@ -9,7 +9,7 @@
 
 namespace peeper::cli {
 
-// On one line, without its end.
+// On one line, without its end, and without what commands a terminal (json_text).
 [[nodiscard]] std::string render_json(const resp::Reply& reply);
 [[nodiscard]] std::string render_json_error(std::string_view code, std::string_view message);
 

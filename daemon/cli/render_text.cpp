@@ -59,7 +59,7 @@ std::string plain_text(const Reply& reply) {
 
 std::string key_text(const Reply& key) { return is_tree(key) ? render_json(key) : entry_text(key); }
 
-// Writes containers as an indented tree. Recursion is no deeper than limits::kReplyDepth.
+// Writes containers as an indented tree. Recursion is no deeper than values nest.
 class TreeWriter {
  public:
   explicit TreeWriter(Keys keys) : keys_(keys) {}

@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "common/utf8.hpp"
+
 namespace peeper::cli {
 namespace {
 
@@ -103,6 +105,9 @@ std::vector<std::string> candidates(const std::vector<std::string>& before,
   return found;
 }
 
+// The shell puts it on the terminal as it is.
+bool can_be_typed(const std::string& word) { return escape_control(word) == word; }
+
 }  // namespace
 
 Result<std::vector<std::string>> split_words(std::string_view line) {
@@ -143,7 +148,8 @@ std::vector<std::string> completions(std::string_view line, const Vocabulary& vo
   }
   std::vector<std::string> found;
   for (const std::string& candidate : candidates(reading.words, vocabulary))
-    if (candidate.starts_with(begun)) found.push_back(quote_word(candidate));
+    if (candidate.starts_with(begun) && can_be_typed(candidate))
+      found.push_back(quote_word(candidate));
   std::ranges::sort(found);
   return found;
 }
