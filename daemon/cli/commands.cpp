@@ -176,6 +176,13 @@ ClientOptions client_options(const Options& options) {
           .tokens = options.retry ? Tokens::kMade : Tokens::kNone};
 }
 
+ClientOptions following_options(const Options& options) {
+  ClientOptions following = client_options(options);
+  // A pause that is longer than anybody waits.
+  if (!options.retry) following.first_pause = following.longest_pause = std::chrono::hours{24};
+  return following;
+}
+
 Command wire_command(const Options& options) {
   return bare_command(options).patience(waiting_time(options));
 }
@@ -206,6 +213,11 @@ Output output_for(const Options& options, const Failure& failure, FailedWhen whe
   return {"", "peeper: " + (escapes ? escape_control(what) : what) + "\n", exit_code};
 }
 
+Output output_for_write(int error) {
+  if (error == EPIPE) return {};
+  return {"", system_failure("peeper: cannot write the output", error).what + "\n", kCannotWrite};
+}
+
 Output run(const Options& options, Targets targets) {
   if (options.verb == Verb::kBench) return run_bench(options, targets);
   const auto write = [](std::string_view text) { return write_all(STDOUT_FILENO, text); };
@@ -214,7 +226,7 @@ Output run(const Options& options, Targets targets) {
     return follow_trace(options, targets, write);
   if (options.verb == Verb::kTop) return run_top(options, targets);
   if (options.verb == Verb::kShell) return run_shell(options, targets);
-  if (options.verb == Verb::kWatch) return run_watch(options, targets);
+  if (options.verb == Verb::kWatch) return run_watch(options, targets, write);
   Result<Client> client = Client::connect(client_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
   if (options.verb == Verb::kRestart) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "common/client/command.hpp"
 #include "common/client/options.hpp"
@@ -39,6 +41,8 @@ struct Targets {
 [[nodiscard]] Command wire_command(const Options& options);
 
 [[nodiscard]] ClientOptions client_options(const Options& options);
+// Of what goes on by itself (log -f, trace, watch): with --no-retry it doesn't connect again.
+[[nodiscard]] ClientOptions following_options(const Options& options);
 
 // How long to wait for the answer: longer than the server may take, so that the daemon's own
 // TIMEOUT, which says more, comes first.
@@ -49,6 +53,11 @@ struct Targets {
 enum class FailedWhen { kConnecting, kAsking };
 [[nodiscard]] Output output_for(const Options& options, const Failure& failure, FailedWhen when,
                                 Targets targets);
+
+// Where that puts its lines: takes one or more for stdout, gives 0 or an errno. And what to print
+// once it gave one: nothing if the reader has seen enough.
+using Write = std::function<int(std::string_view text)>;
+[[nodiscard]] Output output_for_write(int error);
 
 // Connects, asks, waits; after a lost connection again, unless that is not wanted or not safe
 // (kill). Blocks for waiting_time at most, and as long again for connecting.

@@ -27,7 +27,7 @@ class Follower {
   Output run() {
     const std::string server = options_.words.at(0) == "*" ? "" : options_.words.at(0);
     // First, so that between the two nothing is missed.
-    auto subscription = Subscription::open({output_channel(server)}, client_options());
+    auto subscription = Subscription::open({output_channel(server)}, following_options(options_));
     if (!subscription)
       return output_for(options_, subscription.error(), FailedWhen::kConnecting, targets_);
     if (!show_past(options_)) return end_;
@@ -56,13 +56,6 @@ class Follower {
   }
 
  private:
-  [[nodiscard]] ClientOptions client_options() const {
-    ClientOptions client{.socket = options_.socket, .timeout = waiting_time(options_)};
-    // A pause that is longer than the time there is: it doesn't try again.
-    if (!options_.retry) client.first_pause = client.longest_pause = 4 * waiting_time(options_);
-    return client;
-  }
-
   bool fail(Output output) {
     end_ = std::move(output);
     return false;
@@ -76,7 +69,7 @@ class Follower {
   }
 
   bool show_past(const Options& options) {
-    auto client = Client::connect(client_options());
+    auto client = Client::connect(following_options(options_));
     if (!client)
       return fail(output_for(options, client.error(), FailedWhen::kConnecting, targets_));
     const Result<resp::Reply> reply = client->run(wire_command(options));
@@ -91,10 +84,7 @@ class Follower {
     if (!seen_.add(line)) return true;
     const int error = write_(options_.json ? render_json(line) + "\n"
                                            : render_log_line(line, targets_.out));
-    if (error == 0) return true;
-    if (error == EPIPE) return fail({});  // the reader has seen enough
-    return fail({"", system_failure("peeper: cannot write the output", error).what + "\n",
-                 kCannotWrite});
+    return error == 0 || fail(output_for_write(error));
   }
 
   const Options& options_;

@@ -42,16 +42,16 @@ std::string reply_of(const Reply& event) {
   const Reply* reply = event.field("reply");
   if (reply == nullptr) return "";
   if (reply->is_error()) return "(error) " + escape_control(reply->text);
-  return reply->elements.empty() ? entry_text(*reply) : escape_control(render_json(*reply));
+  return reply->elements.empty() ? entry_text(*reply) : render_json(*reply);
 }
 
 // Is there such a server? Who subscribes isn't told.
 std::optional<Output> look_for_server(const Options& options, Targets targets) {
-  auto client = Client::connect(client_options(options));
+  auto client = Client::connect(following_options(options));
   if (!client) return output_for(options, client.error(), FailedWhen::kConnecting, targets);
   const auto status = client->run(
       Command::words(std::vector<std::string_view>{"SYS", "GET_STATUS", options.words.at(0)},
-                     Repeat::kSafe)
+                     options.retry ? Repeat::kSafe : Repeat::kNever)
           .patience(waiting_time(options)));
   if (!status) return output_for(options, status.error(), FailedWhen::kAsking, targets);
   if (status->is_error()) return output_for(options, *status, targets);
@@ -88,8 +88,7 @@ std::string render_trace(const Reply& event) {
 Output follow_trace(const Options& options, Targets targets, const Write& write) {
   if (auto end = look_for_server(options, targets)) return *std::move(end);
   auto subscription =
-      Subscription::open({trace_channel(options.words.at(0))},
-                         {.socket = options.socket, .timeout = waiting_time(options)});
+      Subscription::open({trace_channel(options.words.at(0))}, following_options(options));
   if (!subscription)
     return output_for(options, subscription.error(), FailedWhen::kConnecting, targets);
   while (true) {
@@ -101,11 +100,7 @@ Output follow_trace(const Options& options, Targets targets, const Write& write)
     std::string text;
     if (got->missed && !options.json) text = "the connection was lost: events are missing\n";
     text += options.json ? render_json(got->value) + "\n" : render_trace(got->value);
-    const int error = write(text);
-    if (error == EPIPE) return {};
-    if (error != 0)
-      return {"", system_failure("peeper: cannot write the output", error).what + "\n",
-              kCannotWrite};
+    if (const int error = write(text); error != 0) return output_for_write(error);
   }
 }
 

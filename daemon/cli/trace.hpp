@@ -2,7 +2,6 @@
 #pragma once
 
 #include "daemon/cli/commands.hpp"
-#include "daemon/cli/follow.hpp"
 
 namespace peeper::cli {
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "common/client/client.hpp"
 #include "common/client/subscription.hpp"
+#include "common/json/json_text.hpp"
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
 #include "daemon/cli/local_time.hpp"
@@ -26,6 +26,8 @@ using Milliseconds = std::chrono::milliseconds;
 
 // Between two changes that are shown.
 constexpr Milliseconds kShortest{100};
+// Between two looks at whether something is to be asked again.
+constexpr Milliseconds kLook{1000};
 
 constexpr std::string_view kRed = "\033[31m";
 constexpr std::string_view kGreen = "\033[32m";
@@ -33,11 +35,8 @@ constexpr std::string_view kYellow = "\033[33m";
 constexpr std::string_view kPlain = "\033[0m";
 
 std::string shown(const resp::Reply& value) {
-  return value.elements.empty() ? entry_text(value) : escape_control(render_json(value));
+  return value.elements.empty() ? entry_text(value) : render_json(value);
 }
-
-// False: its reader is gone.
-bool print(int fd, std::string_view text) { return write_all(fd, text) == 0; }
 
 DiffStyle style_of(Targets targets) {
   DiffStyle style;
@@ -51,11 +50,12 @@ DiffStyle style_of(Targets targets) {
 
 class Watch {
  public:
-  Watch(const Options& options, Targets targets) : options_(options), targets_(targets) {}
+  Watch(const Options& options, Targets targets, const Write& write)
+      : options_(options), targets_(targets), write_(write) {}
 
   Output run() {
     // First, so that between the two nothing is missed.
-    auto subscription = Subscription::open({server()}, subscription_options());
+    auto subscription = Subscription::open({server()}, following_options(options_));
     if (!subscription)
       return output_for(options_, subscription.error(), FailedWhen::kConnecting, targets_);
     if (auto end = look()) return *std::move(end);
@@ -66,12 +66,17 @@ class Watch {
       auto got = subscription->next(until_next_line());
       if (subscription->losses() != losses) {
         losses = subscription->losses();
-        if (auto end = look()) return *std::move(end);
+        is_in_doubt_ = true;
       }
       if (got || got.error().system_error == ETIMEDOUT) {
         lost_since = kNotLost;
-        if (got && !take(got->value)) return {};
-        if (Clock::now() >= next_line_ && !show_changes()) return {};
+        if (got && !take(got->value)) return end_;
+        if (Clock::now() < next_line_) continue;
+        if (is_in_doubt_) {
+          if (auto end = look()) return *std::move(end);
+        } else if (!show_changes()) {
+          return end_;
+        }
         continue;
       }
       lost_since = std::min(lost_since, Clock::now());
@@ -83,38 +88,48 @@ class Watch {
 
  private:
   [[nodiscard]] const std::string& server() const { return options_.words.at(0); }
-  [[nodiscard]] ClientOptions subscription_options() const {
-    ClientOptions client{.socket = options_.socket, .timeout = waiting_time(options_)};
-    // A pause that is longer than the time there is: it doesn't try again.
-    if (!options_.retry) client.first_pause = client.longest_pause = 4 * waiting_time(options_);
-    return client;
-  }
 
-  // At the beginning, and after a lost connection. What ends the program, if anything.
+  // At the beginning, and when it isn't known what is: after a lost connection, and an event that
+  // may be of the past. What ends the program, if anything.
   std::optional<Output> look() {
-    auto client = Client::connect(client_options(options_));
-    if (!client) return output_for(options_, client.error(), FailedWhen::kConnecting, targets_);
+    const bool was_in_doubt = std::exchange(is_in_doubt_, false);
+    auto client = Client::connect(following_options(options_));
+    if (!client) return fail(client.error(), FailedWhen::kConnecting);
     const auto ask = [&](const char* what) {
       const std::vector<std::string_view> words{"SYS", what, server()};
-      return client->run(Command::words(words, Repeat::kSafe).patience(waiting_time(options_)));
+      const Repeat repeat = options_.retry ? Repeat::kSafe : Repeat::kNever;
+      return client->run(Command::words(words, repeat).patience(waiting_time(options_)));
     };
-    const auto status = ask("GET_STATUS");
-    if (!status) return output_for(options_, status.error(), FailedWhen::kAsking, targets_);
-    if (status->is_error()) return output_for(options_, *status, targets_);
     auto state = ask("GET_STATE");
-    if (!state) return output_for(options_, state.error(), FailedWhen::kAsking, targets_);
+    if (!state) return fail(state.error(), FailedWhen::kAsking);
+    // Asked later: the state has no greater number than this.
+    const auto status = ask("GET_STATUS");
+    if (!status) return fail(status.error(), FailedWhen::kAsking);
+    if (status->is_error()) return output_for(options_, *status, targets_);
+    known_ = number_of(*status, "sequence");
     if (state->is_error()) {
       tell_trouble(render_error(state->text, targets_.err));
+      if (was_in_doubt) ask_later();
       return std::nullopt;
     }
-    const std::int64_t sequence = number_of(*status, "sequence");
-    if (state_) {
-      pending_ = Pending{*std::move(state), sequence, 1};
-      return show_changes() ? std::nullopt : std::optional<Output>{Output{}};
-    }
-    const bool goes_on = show_first(*state, sequence);
-    state_ = *std::move(state);
-    return goes_on ? std::nullopt : std::optional<Output>{Output{}};
+    trouble_.clear();
+    pending_ = Pending{*std::move(state), known_, 1};
+    return show_changes() ? std::nullopt : std::optional{end_};
+  }
+
+  // Ends the program at its beginning; later peeperd may come back, or it is the subscription that
+  // ends it.
+  std::optional<Output> fail(const Failure& failure, FailedWhen when) {
+    Output output = output_for(options_, failure, when, targets_);
+    if (!state_ || !options_.retry) return output;
+    tell_trouble(output.err);
+    ask_later();
+    return std::nullopt;
+  }
+
+  void ask_later() {
+    is_in_doubt_ = true;
+    next_line_ = Clock::now() + kLook;
   }
 
   // One event. False: the reader of stdout is gone.
@@ -122,31 +137,37 @@ class Watch {
     const resp::Reply* state = event.field("state");
     const resp::Reply* kind = event.field("event");
     if (state == nullptr || kind == nullptr) return true;
+    const std::int64_t sequence = number_of(event, "sequence");
     const std::int64_t changes = std::max<std::int64_t>(number_of(event, "changes"), 1);
     if (state->is_error()) {
       tell_trouble(render_error(state->text, targets_.err));
     } else if (kind->text == "changed" || kind->text == "observed") {
       trouble_.clear();
-      pending_ = Pending{*state, number_of(event, "sequence"),
-                         changes + (pending_ ? pending_->changes : 0)};
+      // Then it was seen before what is shown, or the server began anew with another segment.
+      if (sequence < known_) {
+        is_in_doubt_ = true;
+      } else {
+        known_ = sequence;
+        is_in_doubt_ = false;
+        pending_ = Pending{*state, sequence, changes + (pending_ ? pending_->changes : 0)};
+      }
     }
     return kind->text != "terminated" || (show_changes() && show_end(event));
   }
 
   // So that a server that changes all the time can be read.
   [[nodiscard]] Milliseconds until_next_line() const {
-    constexpr Milliseconds kLook{1000};
-    if (!pending_) return kLook;
+    if (!pending_ && !is_in_doubt_) return kLook;
     return std::clamp(std::chrono::ceil<Milliseconds>(next_line_ - Clock::now()), Milliseconds{0},
                       kLook);
   }
 
-  bool show_first(const resp::Reply& state, std::int64_t sequence) const {
+  bool show_first(const resp::Reply& state, std::int64_t sequence) {
     if (options_.json)
-      return print(STDOUT_FILENO, "{\"server\":" + quoted(server()) + ",\"sequence\":" +
-                                      std::to_string(sequence) +
-                                      ",\"state\":" + render_json(state) + "}\n");
-    return print(STDOUT_FILENO, head(sequence) + "\n" + render_value(state, targets_.out));
+      return print("{\"server\":" + json_string(server()) +
+                   ",\"sequence\":" + std::to_string(sequence) +
+                   ",\"state\":" + render_json(state) + "}\n");
+    return print(head(sequence) + "\n" + render_value(state, targets_.out));
   }
 
   bool show_changes() {
@@ -169,46 +190,53 @@ class Watch {
     std::int64_t changes;  // that led there
   };
 
-  [[nodiscard]] bool show(const std::vector<Difference>& found, const Pending& now) const {
+  [[nodiscard]] bool show(const std::vector<Difference>& found, const Pending& now) {
     if (options_.json)
-      return print(STDOUT_FILENO,
-                   render_differences_json(server(), now.sequence, now.changes, found) + "\n");
-    return print(STDOUT_FILENO,
-                 head(now.sequence) +
-                     (now.changes > 1 ? ", " + std::to_string(now.changes) + " changes\n" : "\n") +
-                     render_differences(found, style_of(targets_)));
+      return print(render_differences_json(server(), now.sequence, now.changes, found) + "\n");
+    return print(head(now.sequence) +
+                 (now.changes > 1 ? ", " + std::to_string(now.changes) + " changes\n" : "\n") +
+                 render_differences(found, style_of(targets_)));
   }
 
-  [[nodiscard]] bool show_end(const resp::Reply& event) const {
-    if (options_.json) return print(STDOUT_FILENO, render_json(event) + "\n");
+  [[nodiscard]] bool show_end(const resp::Reply& event) {
+    if (options_.json) return print(render_json(event) + "\n");
     const resp::Reply* reason = event.field("reason");
     std::string line = head(number_of(event, "sequence")) + ", a worker ended: " +
                        (reason == nullptr ? "" : escape_control(reason->text));
     const DiffStyle style = style_of(targets_);
     if (style.columns != 0) line = cut(line, style.columns);
     if (style.colour) line.insert(0, kRed).append(kPlain);
-    return print(STDOUT_FILENO, line + "\n");
+    return print(line + "\n");
   }
 
-  static std::string quoted(const std::string& text) {
-    return boost::json::serialize(boost::json::value(text));
+  // False: the program ends.
+  bool print(std::string_view text) {
+    const int error = write_(text);
+    if (error != 0) end_ = output_for_write(error);
+    return error == 0;
   }
   static std::int64_t number_of(const resp::Reply& map, std::string_view key) {
     const resp::Reply* field = map.field(key);
     return field == nullptr ? 0 : field->integer;
   }
   [[nodiscard]] std::string head(std::int64_t sequence) const {
-    return time_of_day_now(Digits::kMilliseconds) + " " + server() + ": sequence " + std::to_string(sequence);
+    return time_of_day_now(Digits::kMilliseconds) + " " + escape_control(server()) +
+           ": sequence " + std::to_string(sequence);
   }
 
   // Once, until all is well again.
   void tell_trouble(const std::string& text) {
-    if (std::exchange(trouble_, text) != text) print(STDERR_FILENO, text);
+    if (std::exchange(trouble_, text) != text) write_all(STDERR_FILENO, text);
   }
 
   const Options& options_;
   const Targets targets_;
+  const Write& write_;
+  Output end_;
   std::optional<resp::Reply> state_;  // as shown
+  // The last number that was told. What has a lesser one may be older than what is shown.
+  std::int64_t known_ = 0;
+  bool is_in_doubt_ = false;  // peeperd is to be asked
   std::optional<Pending> pending_;
   Clock::time_point next_line_{};
   std::string trouble_;
@@ -249,14 +277,12 @@ std::string render_differences(const std::vector<Difference>& differences, DiffS
 std::string render_differences_json(std::string_view server, std::int64_t sequence,
                                     std::int64_t times,
                                     const std::vector<Difference>& differences) {
-  const auto text = [](std::string_view words) {
-    return boost::json::serialize(boost::json::value(boost::json::string(valid_utf8(words))));
-  };
-  std::string out = "{\"server\":" + text(server) + ",\"sequence\":" + std::to_string(sequence) +
+  std::string out = "{\"server\":" + json_string(server) +
+                    ",\"sequence\":" + std::to_string(sequence) +
                     ",\"times\":" + std::to_string(times) + ",\"changes\":[";
   for (const Difference& one : differences) {
     if (&one != &differences.front()) out += ',';
-    out += "{\"path\":" + text(one.path);
+    out += "{\"path\":" + json_string(one.path);
     if (one.before != nullptr) out += ",\"before\":" + render_json(*one.before);
     if (one.after != nullptr) out += ",\"after\":" + render_json(*one.after);
     out += '}';
@@ -264,6 +290,8 @@ std::string render_differences_json(std::string_view server, std::int64_t sequen
   return out + "]}";
 }
 
-Output run_watch(const Options& options, Targets targets) { return Watch{options, targets}.run(); }
+Output run_watch(const Options& options, Targets targets, const Write& write) {
+  return Watch{options, targets, write}.run();
+}
 
 }  // namespace peeper::cli

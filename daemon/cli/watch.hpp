@@ -11,9 +11,9 @@
 
 namespace peeper::cli {
 
-// Blocks until the reader of stdout is gone, or peeperd for longer than other commands would wait.
-// What can't be shown is told on stderr.
-[[nodiscard]] Output run_watch(const Options& options, Targets targets);
+// Blocks until writing fails, or peeperd is gone for longer than other commands would wait. What
+// can't be shown is told on stderr.
+[[nodiscard]] Output run_watch(const Options& options, Targets targets, const Write& write);
 
 // --- Its parts, pure -----------------------------------------------------------------------------
 
