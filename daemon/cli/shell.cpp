@@ -12,13 +12,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
 
 #include "common/write_all.hpp"
+#include "daemon/cli/line_reader.hpp"
 #include "daemon/cli/option_parts.hpp"
 #include "daemon/cli/shell_vocabulary.hpp"
 #include "daemon/cli/shell_words.hpp"
@@ -217,8 +217,9 @@ Output run_shell(const Options& options, Targets targets) {
     return {"", "", type_lines(shell)};
   }
   Shell shell{options, targets, Where::kHere};
-  for (std::string line; std::getline(std::cin, line);)
-    if (!shell.run_line(line)) break;
+  LineReader lines{STDIN_FILENO};
+  while (const auto line = lines.next())
+    if (!shell.run_line(*line)) break;
   return {"", "", shell.exit_code()};
 }
 

@@ -1,10 +1,16 @@
-// Lines of `peeper shell`: words, quotes, completions.
+// Lines of `peeper shell`: where they come from, words, quotes, completions.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "common/unique_fd.hpp"
+#include "common/write_all.hpp"
+#include "daemon/cli/line_reader.hpp"
 #include "daemon/cli/shell_words.hpp"
 
 using namespace peeper;
@@ -29,6 +35,27 @@ const Vocabulary kKnown{{"call", "cast", "crashes", "help", "kill", "ls", "start
                          {"info", "tick"}}};
 
 }  // namespace
+
+TEST_CASE("shell: lines come whole from a pipe that does not block, also in pieces") {
+  int ends[2] = {-1, -1};
+  REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+  const UniqueFd input{ends[0]};
+  UniqueFd output{ends[1]};
+  LineReader lines{input.get()};
+  CHECK(write_all(output.get(), "ls\n\nstate k") == 0);
+  CHECK(lines.next() == "ls");
+  CHECK(lines.next() == "");
+  const std::string rest(10'000, 'v');
+  std::thread writer{[&] {
+    write_all(output.get(), rest);
+    write_all(output.get(), "\r\nping");
+    output.reset();
+  }};
+  CHECK((lines.next() == "state k" + rest + "\r"));
+  CHECK(lines.next() == "ping");
+  CHECK_FALSE(lines.next().has_value());
+  writer.join();
+}
 
 TEST_CASE("shell: words, quotes, escapes and comments") {
   CHECK(words("") == Words{});
