@@ -4,44 +4,32 @@
 
 #include "common/utf8.hpp"
 #include "daemon/cli/local_time.hpp"
+#include "daemon/cli/map_fields.hpp"
 
 namespace peeper::cli {
-namespace {
 
 using resp::Reply;
 
-std::string text_of(const Reply& map, std::string_view key) {
-  const Reply* value = map.field(key);
-  return value == nullptr ? std::string() : value->text;
-}
-
-std::int64_t number_of(const Reply& map, std::string_view key) {
-  const Reply* value = map.field(key);
-  return value == nullptr ? 0 : value->integer;
-}
-
-}  // namespace
-
 std::string render_log_line(const Reply& line, Target target) {
-  const std::string time = time_of_day(text_of(line, "time"));
-  const std::string server = escape_control(text_of(line, "server"));
+  const std::string time = time_of_day(text_in(line, "time"));
+  const std::string server = escape_control(text_in(line, "server"));
   std::string out;
-  if (const std::int64_t dropped = number_of(line, "dropped"); dropped != 0)
+  if (const std::int64_t dropped = number_in(line, "dropped"); dropped != 0)
     out += time + " " + server + ": " + std::to_string(dropped) +
            (dropped == 1 ? " line dropped\n" : " lines dropped\n");
-  const std::int64_t incarnation = number_of(line, "incarnation");
-  const std::string text = text_of(line, "line");
+  const std::int64_t incarnation = number_in(line, "incarnation");
+  const std::string text = text_in(line, "line");
   out += time + " " + server + "#" +
          (incarnation == 0 ? "standby" : std::to_string(incarnation)) + " " +
-         escape_control(text_of(line, "stream")) + "| ";
+         escape_control(text_in(line, "stream")) + "| ";
   out += target == Target::kTerminal ? escape_control(text, LineEnds::kEscape) : text;
   return out + "\n";
 }
 
 bool SeenLines::add(const Reply& line) {
-  const std::string time = text_of(line, "time");
-  const std::int64_t number = number_of(line, "number");
-  const auto [at, is_first] = last_.try_emplace(text_of(line, "server"));
+  const std::string time = text_in(line, "time");
+  const std::int64_t number = number_in(line, "number");
+  const auto [at, is_first] = last_.try_emplace(text_in(line, "server"));
   Last& last = at->second;
   // Numbers begin anew with another peeperd, and the clock may be set: both have to be older.
   const bool was_seen = is_first ? !began_at_.empty() && time <= began_at_

@@ -7,17 +7,13 @@
 #include <vector>
 
 #include "common/utf8.hpp"
+#include "daemon/cli/map_fields.hpp"
 #include "daemon/cli/table.hpp"
 
 namespace peeper::cli {
 namespace {
 
 using resp::Reply;
-
-std::int64_t number_in(const Reply& map, std::string_view key) {
-  const Reply* value = map.field(key);
-  return value != nullptr && value->type == Reply::Type::kInteger ? value->integer : -1;
-}
 
 std::string yes_or_no(const Reply& map, std::string_view key) {
   const Reply* value = map.field(key);
@@ -27,9 +23,8 @@ std::string yes_or_no(const Reply& map, std::string_view key) {
 
 // With what kept it from being removed.
 std::string state_text(const Reply& map) {
-  const Reply* error = map.field("error");
-  const bool has_error = error != nullptr && !error->text.empty();
-  return field_text(map, "state") + (has_error ? ": " + escape_control(error->text) : "");
+  const std::string error = text_in(map, "error");
+  return field_text(map, "state") + (error.empty() ? "" : ": " + escape_control(error));
 }
 
 }  // namespace
@@ -60,10 +55,10 @@ std::string render_segments(const Reply& segments, Target target) {
   if (segments.elements.empty()) return "none\n";
   std::vector<TableRow> rows;
   for (const Reply& segment : segments.elements)
-    rows.push_back({field_text(segment, "server"), bytes_text(number_in(segment, "size")),
-                    bytes_text(number_in(segment, "used")), yes_or_no(segment, "held"),
+    rows.push_back({field_text(segment, "server"), bytes_text(number_in(segment, "size", -1)),
+                    bytes_text(number_in(segment, "used", -1)), yes_or_no(segment, "held"),
                     yes_or_no(segment, "configured"),
-                    age_text(number_in(segment, "age_seconds")), state_text(segment)});
+                    age_text(number_in(segment, "age_seconds", -1)), state_text(segment)});
   return table_of({{"SERVER"},
                    {"SIZE", Align::kRight},
                    {"USED", Align::kRight},

@@ -10,6 +10,7 @@
 #include "common/server_channels.hpp"
 #include "common/utf8.hpp"
 #include "daemon/cli/local_time.hpp"
+#include "daemon/cli/map_fields.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/shell_words.hpp"
 
@@ -19,13 +20,7 @@ namespace {
 using resp::Reply;
 
 std::string text_of(const Reply& event, std::string_view key) {
-  const Reply* value = event.field(key);
-  return value == nullptr ? "" : escape_control(value->text);
-}
-
-std::int64_t number_of(const Reply& event, std::string_view key) {
-  const Reply* value = event.field(key);
-  return value == nullptr ? 0 : value->integer;
+  return escape_control(text_in(event, key));
 }
 
 std::string message_of(const Reply& event) {
@@ -33,7 +28,7 @@ std::string message_of(const Reply& event) {
   if (const Reply* arguments = event.field("arguments"))
     for (const Reply& argument : arguments->elements)
       line += " " + escape_control(quote_word(argument.text));
-  if (const auto left_out = number_of(event, "arguments_left_out"); left_out != 0)
+  if (const auto left_out = number_in(event, "arguments_left_out"); left_out != 0)
     line += " … (" + std::to_string(left_out) + " more)";
   return line;
 }
@@ -63,7 +58,7 @@ std::optional<Output> look_for_server(const Options& options, Targets targets) {
 std::string render_trace(const Reply& event) {
   const std::string time = time_of_day(text_of(event, "time"));
   std::string out;
-  if (const auto dropped = number_of(event, "dropped"); dropped != 0)
+  if (const auto dropped = number_in(event, "dropped"); dropped != 0)
     out += time + " " + std::to_string(dropped) +
            (dropped == 1 ? " event was not told\n" : " events were not told\n");
   out += time + " " + text_of(event, "event");
@@ -78,7 +73,7 @@ std::string render_trace(const Reply& event) {
     if (event.field("us") != nullptr) {
       char time_taken[32];
       std::snprintf(time_taken, sizeof time_taken, " (%.3f ms)",
-                    static_cast<double>(number_of(event, "us")) / 1e3);
+                    static_cast<double>(number_in(event, "us")) / 1e3);
       out += time_taken;
     }
   }

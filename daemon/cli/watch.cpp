@@ -15,6 +15,7 @@
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
 #include "daemon/cli/local_time.hpp"
+#include "daemon/cli/map_fields.hpp"
 #include "daemon/cli/render_json.hpp"
 #include "daemon/cli/terminal.hpp"
 
@@ -106,7 +107,7 @@ class Watch {
     const auto status = ask("GET_STATUS");
     if (!status) return fail(status.error(), FailedWhen::kAsking);
     if (status->is_error()) return output_for(options_, *status, targets_);
-    known_ = number_of(*status, "sequence");
+    known_ = number_in(*status, "sequence");
     if (state->is_error()) {
       tell_trouble(render_error(state->text, targets_.err));
       if (was_in_doubt) ask_later();
@@ -137,8 +138,8 @@ class Watch {
     const resp::Reply* state = event.field("state");
     const resp::Reply* kind = event.field("event");
     if (state == nullptr || kind == nullptr) return true;
-    const std::int64_t sequence = number_of(event, "sequence");
-    const std::int64_t changes = std::max<std::int64_t>(number_of(event, "changes"), 1);
+    const std::int64_t sequence = number_in(event, "sequence");
+    const std::int64_t changes = std::max<std::int64_t>(number_in(event, "changes"), 1);
     if (state->is_error()) {
       tell_trouble(render_error(state->text, targets_.err));
     } else if (kind->text == "changed" || kind->text == "observed") {
@@ -200,9 +201,8 @@ class Watch {
 
   [[nodiscard]] bool show_end(const resp::Reply& event) {
     if (options_.json) return print(render_json(event) + "\n");
-    const resp::Reply* reason = event.field("reason");
-    std::string line = head(number_of(event, "sequence")) + ", a worker ended: " +
-                       (reason == nullptr ? "" : escape_control(reason->text));
+    std::string line = head(number_in(event, "sequence")) +
+                       ", a worker ended: " + escape_control(text_in(event, "reason"));
     const DiffStyle style = style_of(targets_);
     if (style.columns != 0) line = cut(line, style.columns);
     if (style.colour) line.insert(0, kRed).append(kPlain);
@@ -214,10 +214,6 @@ class Watch {
     const int error = write_(text);
     if (error != 0) end_ = output_for_write(error);
     return error == 0;
-  }
-  static std::int64_t number_of(const resp::Reply& map, std::string_view key) {
-    const resp::Reply* field = map.field(key);
-    return field == nullptr ? 0 : field->integer;
   }
   [[nodiscard]] std::string head(std::int64_t sequence) const {
     return time_of_day_now(Digits::kMilliseconds) + " " + escape_control(server()) +
