@@ -152,14 +152,17 @@ TEST_CASE("watch sees after a lost connection what has changed meanwhile, and no
     switch (number) {
       case 0: return script.take_subscriber(peer);
       case 1: Script::answer(peer, 10, ":10\r\n"); return script.hang_up();
-      case 2:
-        script.take_subscriber(peer);
+      case 2: return script.take_subscriber(peer);
+      case 3:
+        Script::answer(peer, 15, ":15\r\n");
         return script.say(event("observed", 9, 9));
-      case 3: return Script::answer(peer, 15, ":15\r\n");
+      case 4:
+        Script::answer(peer, 15, ":15\r\n");
+        return script.say(event("changed", 16, 16));
       default: return script.end(daemon);
     }
   });
-  CHECK(watched(daemon, 2) == first(10, 10) + change(15, 10, 15));
+  CHECK(watched(daemon, 3) == first(10, 10) + change(15, 10, 15) + change(16, 15, 16));
 }
 
 TEST_CASE("with --no-retry what follows a server ends with its connection, and connects no more") {
