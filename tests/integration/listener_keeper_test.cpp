@@ -284,3 +284,16 @@ TEST_CASE("listener statsd: numbers that changed are gauges, by UDP") {
   stage.tell_end(5, "normal", kTwo);
   CHECK(statsd.receive() == "peeper.counter.terminations:1|c");
 }
+
+TEST_CASE("listener statsd: a host is found by its name, at whichever of its addresses it is") {
+  const UdpSocket statsd;
+  const std::string port = statsd.address().substr(statsd.address().find(':'));
+  KeeperStage stage;
+  stage.start({.listeners = {"statsd:localhost" + port}});
+  // That nobody is at the first of them may be known some events later only.
+  for (std::uint64_t sequence = 5; sequence < 15; ++sequence) {
+    stage.tell_change(sequence, 3, kOne, kTwo);
+    CHECK(stage.acknowledged());
+  }
+  CHECK(statsd.receive() == "peeper.counter.changes:3|c\npeeper.counter.count:2|g");
+}
