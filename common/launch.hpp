@@ -20,6 +20,7 @@ inline constexpr int kObserveFd = 3;  // observer: a stream socket to the daemon
 inline constexpr int kLineFd = 5;     // worker, standby: a SOCK_SEQPACKET socket from the daemon
 inline constexpr int kListenFd = 5;   // keeper with listeners: a stream socket from the daemon
 inline constexpr int kListenMarkFd = 6;  // the same: an eventfd, see below
+inline constexpr int kListenLogFd = 7;   // the same: a pipe to the daemon, for its own log
 
 // --- Daemon and inspector ------------------------------------------------------------------------
 // The inspector's exit status, beside 0: the State changed all the while, there is no value.

@@ -41,7 +41,7 @@ class KeeperListeners final : public StateListener {
   // What is the keeper's, held until it was launched.
   struct Ends {
     UniqueFd stream;
-    UniqueFd output;
+    KeeperLog::Ends output;
   };
   // Adds arguments and descriptors. Fails for want of descriptors.
   [[nodiscard]] Result<Ends> prepare(LaunchSpec& spec);

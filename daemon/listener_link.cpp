@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "common/check.hpp"
@@ -20,6 +21,9 @@ namespace {
 
 namespace asio = boost::asio;
 
+// For a dying keeper's end to be known.
+constexpr std::chrono::seconds kDeafPatience{1};
+
 asio::const_buffer buffer_of(const ListenerEvent::Text& text) {
   return text ? asio::buffer(*text) : asio::const_buffer{};
 }
@@ -28,7 +32,10 @@ asio::const_buffer buffer_of(const ListenerEvent::Text& text) {
 
 ListenerLink::ListenerLink(asio::io_context& loop, std::string server,
                            std::function<void()> on_ready)
-    : loop_(loop), server_(std::move(server)), on_ready_(std::move(on_ready)) {}
+    : loop_(loop),
+      server_(std::move(server)),
+      on_ready_(std::move(on_ready)),
+      deaf_timer_(loop) {}
 
 ListenerLink::~ListenerLink() { closed(); }
 
@@ -60,6 +67,8 @@ void ListenerLink::closed() {
   keeper_.reset();
   is_attached_ = false;
   is_telling_ = false;
+  is_writing_ = false;
+  deaf_timer_.cancel();
   if (!socket_) return;
   boost::system::error_code ignored;
   socket_->close(ignored);
@@ -88,13 +97,22 @@ bool ListenerLink::tell(ListenerEvent event) {
   out->head.old_bytes = bytes_of(out->event.old_state);
   out->head.state_bytes = bytes_of(out->event.state);
   is_telling_ = true;
+  is_writing_ = true;
   const std::array<asio::const_buffer, 4> buffers{
       asio::buffer(&out->head, sizeof out->head), asio::buffer(out->event.reason),
       buffer_of(out->event.old_state), buffer_of(out->event.state)};
   // A keeper that is gone is told by its pidfd.
   asio::async_write(*socket_, buffers,
-                    [out, socket = socket_](boost::system::error_code, std::size_t) {});
+                    [this, out, socket = socket_, keeper = std::weak_ptr(keeper_)](
+                        boost::system::error_code error, std::size_t) {
+                      if (!error && !keeper.expired()) written();
+                    });
   return true;
+}
+
+void ListenerLink::written() {
+  is_writing_ = false;
+  if (!is_telling_) tell_ready();  // acknowledged before the keeper can have had all of it
 }
 
 void ListenerLink::listen() {
@@ -102,7 +120,8 @@ void ListenerLink::listen() {
       asio::buffer(acks_),
       [this, socket = socket_, keeper = std::weak_ptr(keeper_)](boost::system::error_code error,
                                                                 std::size_t bytes) {
-        if (error || keeper.expired()) return;
+        if (keeper.expired()) return;
+        if (error) return deaf();
         take_acks(bytes);
         listen();
       });
@@ -116,6 +135,20 @@ void ListenerLink::take_acks(std::size_t bytes) {
   if (!std::exchange(is_telling_, false)) return;
   ++acknowledged_;
   tell_ready();
+}
+
+// A keeper that dies closes all it has a moment before its pidfd tells; another one lives on, and
+// nobody would ever hear why its listeners don't.
+void ListenerLink::deaf() {
+  is_attached_ = false;
+  deaf_timer_.expires_after(kDeafPatience);
+  deaf_timer_.async_wait(
+      [this, keeper = std::weak_ptr(keeper_)](boost::system::error_code error) {
+        if (error || keeper.expired()) return;
+        spdlog::error("server {}: its keeper lives and takes no events for its listeners any more; "
+                      "they are told nothing until another one starts: peeper kill {} keeper",
+                      server_, server_);
+      });
 }
 
 void ListenerLink::tell_ready() {

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -54,7 +55,8 @@ class ListenerLink {
 
   // --- Events ------------------------------------------------------------------------------------
   // A keeper is attached, and has acknowledged everything.
-  [[nodiscard]] bool is_ready() const { return is_attached_ && !is_telling_; }
+  [[nodiscard]] bool is_ready() const { return is_attached_ && !is_telling_ && !is_writing_; }
+  // And takes events: one that has closed its end of the stream isn't told anything.
   [[nodiscard]] bool is_attached() const { return is_attached_; }
   // False, and nothing is told: it isn't ready, or a state is larger than limits::kInspectedBytes.
   bool tell(ListenerEvent event);
@@ -68,6 +70,8 @@ class ListenerLink {
   };
   void listen();
   void take_acks(std::size_t bytes);
+  void written();
+  void deaf();
   void tell_ready();
 
   boost::asio::io_context& loop_;
@@ -78,9 +82,11 @@ class ListenerLink {
   // not into its successor's.
   std::shared_ptr<Socket> socket_;
   UniqueFd mark_;
+  boost::asio::steady_timer deaf_timer_;
   char acks_[16] = {};
   bool is_attached_ = false;
-  bool is_telling_ = false;
+  bool is_telling_ = false;  // an event that is not acknowledged
+  bool is_writing_ = false;  // an event that is not all in the socket
   bool has_complained_ = false;
   std::uint64_t acknowledged_ = 0;
   // Of the keeper whose socket it is: what comes later of a former one's is not for us.

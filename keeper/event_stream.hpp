@@ -2,6 +2,8 @@
 // Owner: the listener thread. Blocks until an event is there.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -17,8 +19,9 @@ class EventStream {
   EventStream(UniqueFd stream, std::string server)
       : stream_(std::move(stream)), server_(std::move(server)) {}
 
-  // None: the stream has ended. Failure: what came is no event, and nothing after it can be read;
-  // or, with ENOMEM, one that there is no memory for. Throws std::bad_alloc in the middle of one.
+  // None: the stream has ended in order, be it in the middle of an event. Failure: it can't be read
+  // any more, or what came is no event, and nothing after it can be read; or, with ENOMEM, an event
+  // that there is no memory for, which was skipped.
   [[nodiscard]] Result<std::optional<StateEvent>> next();
   // All listeners have returned.
   void acknowledge();
@@ -26,8 +29,9 @@ class EventStream {
   void close_behind();
 
  private:
-  enum class Got { kAll, kEnd };
+  enum class Got { kAll, kEnd, kError };  // kError: see errno
   Got read(char* to, std::size_t bytes);
+  Got skip(std::uint64_t bytes);
 
   UniqueFd stream_;
   const std::string server_;

@@ -8,16 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
-#include <cstring>
 
 #include "common/result.hpp"
+#include "common/segment/death.hpp"
 #include "common/unique_fd.hpp"
 #include "common/utf8.hpp"
 #include "common/write_all.hpp"
+#include "keeper/running_time.hpp"
 
 namespace peeper::keeper {
 namespace {
@@ -68,13 +67,12 @@ Result<pid_t> start(const std::string& program, int input) {
 bool has_ended(pid_t pid, const ExecListener::Limit& limit) {
   if (!limit) return true;
   const UniqueFd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
-  const auto deadline = Clock::now() + *limit;
+  RunningTime time{*limit, Clock::now()};
+  const auto period = static_cast<int>(RunningTime::period(*limit).count());
   pollfd end{pidfd.get(), POLLIN, 0};
   while (pidfd) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) break;
-    if (::poll(&end, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 1'000'000))) > 0)
-      return true;
+    if (::poll(&end, 1, period) > 0) return true;
+    if (time.is_over(Clock::now())) break;
   }
   siginfo_t info{};
   const int error =
@@ -117,8 +115,8 @@ void ExecListener::hear(const StateEvent& event) {
   }
   if (is_late || status == 0) return;
   if (WIFSIGNALED(status))
-    spdlog::error("listener exec:{}: it was killed by SIG{}", program_,
-                  ::sigabbrev_np(WTERMSIG(status)));
+    spdlog::error("listener exec:{}: it was killed by {}", program_,
+                  segment::signal_name(WTERMSIG(status)));
   else
     spdlog::error("listener exec:{}: it ended with status {}", program_, WEXITSTATUS(status));
 }

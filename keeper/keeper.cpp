@@ -62,6 +62,12 @@ std::optional<launch::ToKeeper> receive(int control, UniqueFd& passed) {
   while (true) {
     launch::ToKeeper request{};
     const ssize_t got = receive_with_fd(control, &request, sizeof request, passed);
+    if (got < 0 && (errno == EBADF || errno == ENOTSOCK)) {
+      // The daemon is there, and the worker is to go on.
+      spdlog::error("a listener has closed the keeper's connection to peeperd; this keeper ends, "
+                    "and another one follows");
+      std::abort();
+    }
     if (got <= 0) return std::nullopt;
     if (got == sizeof request) return request;
   }

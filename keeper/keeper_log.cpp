@@ -1,14 +1,18 @@
 #include "keeper/keeper_log.hpp"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "common/utf8.hpp"
+#include "common/write_all.hpp"
+#include "keeper/held_file.hpp"
 
 namespace peeper::keeper {
 namespace {
@@ -40,10 +44,26 @@ class Line final : public spdlog::formatter {
   }
 };
 
+class PipeSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit PipeSink(int fd) : pipe_(fd) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    // Its failure has nowhere to be told.
+    (void)write_all(pipe_.is_held() ? pipe_.fd() : STDERR_FILENO, {line.data(), line.size()});
+  }
+  void flush_() override {}
+
+  const HeldFile pipe_;
+};
+
 }  // namespace
 
-void log_to_daemon() {
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+void log_to_daemon(int fd) {
+  auto sink = std::make_shared<PipeSink>(fd);
   sink->set_formatter(std::make_unique<Line>());
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("keeper", std::move(sink)));
   spdlog::set_level(spdlog::level::debug);

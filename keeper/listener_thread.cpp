@@ -1,7 +1,6 @@
 #include "keeper/listener_thread.hpp"
 
 #include <poll.h>
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include <cstdlib>
 #include <exception>
 #include <thread>
+#include <utility>
 
 #include "keeper/make_listener.hpp"
 
@@ -27,13 +27,13 @@ constexpr unsigned kLastWordsSeconds = 2;
 // For a program to be started, and killed at its limit: what takes longer than that hangs.
 constexpr std::chrono::seconds kKillingTime{10};
 
-// But for those that a thread is the cause of itself.
-void block_signals(sigset_t& before) {
-  sigset_t blocked;
-  ::sigfillset(&blocked);
-  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
-    ::sigdelset(&blocked, own);
-  ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
+// A write to where nobody reads fails then, and ends nothing. Neither blocked nor ignored, as what
+// listeners start would be so, too.
+void outlive_broken_pipes() {
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  nothing.sa_flags = SA_RESTART;
+  ::sigaction(SIGPIPE, &nothing, nullptr);
 }
 
 }  // namespace
@@ -45,51 +45,59 @@ ListenerThread::ListenerThread(Setup setup)
       alarm_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       ended_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       on_failed_(std::move(setup.on_failed)),
+      kept_(setup.kept.begin(), setup.kept.end()),
       stream_(std::move(setup.stream), setup.server) {
   for (std::string& spec : setup.listeners) members_.push_back({std::move(spec), nullptr});
 }
 
-// Signals are for the main thread, which knows what to do about the daemon's end.
+// No signal is blocked in it: its children would begin with that. The kernel gives those that are
+// for the process to the main thread, as long as that blocks none.
 void ListenerThread::start() {
-  sigset_t before;
-  block_signals(before);
+  outlive_broken_pipes();
   try {
     std::thread{[this] { run(); }}.detach();
   } catch (const std::exception& e) {
     spdlog::error("its listeners are told nothing: no thread for them: {}", e.what());
+    for (std::size_t i = 0; i < members_.size(); ++i)
+      on_failed_(i + 1, std::string("no thread for it: ") + e.what());
+    has_ended();
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void ListenerThread::run() {
   ::prctl(PR_SET_NAME, ("l:" + server_).c_str());
   make_all();
-  while (true) {
-    try {
-      const auto event = stream_.next();
-      if (!event && event.error().system_error == ENOMEM) {
-        spdlog::error("its listeners are not told of everything: {}", event.error().what);
-        stream_.acknowledge();
-        continue;
-      }
-      if (!event) {
-        spdlog::error("its listeners are told nothing any more: {}", event.error().what);
-        break;
-      }
-      if (!*event) break;
-      tell_all(**event);
-    } catch (const std::exception& e) {
-      // Perhaps in the middle of an event, so that what follows it can't be read.
-      spdlog::error("its listeners are told nothing any more: {}", e.what());
-      break;
-    }
-    stream_.acknowledge();
-  }
+  while (tell_next()) stream_.acknowledge();
   for (std::size_t i = 0; i < members_.size(); ++i)
     if (members_[i].listener)
       watched(i + 1, "its destructor", [&] { members_[i].listener.reset(); });
+  has_ended();
+}
+
+void ListenerThread::has_ended() const {
   const std::uint64_t done = 1;
   [[maybe_unused]] const ssize_t written = ::write(ended_.get(), &done, sizeof done);
+}
+
+bool ListenerThread::tell_next() {
+  try {
+    const auto event = stream_.next();
+    if (event && !*event) return false;
+    if (event) {
+      tell_all(**event);
+    } else if (event.error().system_error == ENOMEM) {
+      spdlog::error("its listeners are not told of everything: {}", event.error().what);
+    } else {
+      spdlog::error("its listeners can't be told any more: {}; this keeper ends, and another one "
+                    "follows",
+                    event.error().what);
+      std::abort();
+    }
+  } catch (const std::exception& e) {
+    // Of an event that was read: there is no memory to make of it what listeners are told.
+    spdlog::error("its listeners are not told of everything: {}", e.what());
+  }
+  return true;
 }
 
 void ListenerThread::make_all() {
@@ -126,18 +134,29 @@ void ListenerThread::watched(std::size_t number, const char* doing, Call call) {
   const auto limit = limit_of(number);
   doing_ = doing;
   limit_ms_ = limit.count();
-  until_ns_ = (Clock::now() + limit).time_since_epoch() / std::chrono::nanoseconds{1};
-  running_ = number;
+  begin_ns_ = Clock::now().time_since_epoch() / std::chrono::nanoseconds{1};
+  number_ = number;
+  ++turn_;
   set_mark(number);
-  if (limit.count() > 0) set_alarm(limit);
+  if (limit.count() > 0) set_alarm(RunningTime::period(limit));
   try {
     call();
   } catch (const std::exception& e) {
     spdlog::error("listener {}: {}: {}", members_[number - 1].spec, doing, e.what());
   }
+  ++turn_;
+  check_kept(number, doing);
   set_alarm({});
   set_mark(0);
-  running_ = 0;
+}
+
+// While the mark still says whose doing it was.
+void ListenerThread::check_kept(std::size_t number, const char* doing) const {
+  if (std::ranges::all_of(kept_, &HeldFile::is_held)) return;
+  spdlog::error("listener {}: {} has closed files that are not its own (closefrom, close_range, a "
+                "daemon()?); this keeper ends with it, and another one follows",
+                members_[number - 1].spec, doing);
+  std::abort();
 }
 
 // 0: none. A program is given its time and killed by its listener; this is for when that hangs.
@@ -153,24 +172,30 @@ void ListenerThread::set_mark(std::uint64_t number) const {
   if (number != 0) bytes = ::write(mark_.get(), &number, sizeof number);
 }
 
-void ListenerThread::set_alarm(std::chrono::nanoseconds after) const {
+// Each `period` from now on; 0: no more.
+void ListenerThread::set_alarm(std::chrono::nanoseconds period) const {
   itimerspec when{};
-  when.it_value.tv_sec = after.count() / 1'000'000'000;
-  when.it_value.tv_nsec = after.count() % 1'000'000'000;
+  when.it_value.tv_sec = period.count() / 1'000'000'000;
+  when.it_value.tv_nsec = period.count() % 1'000'000'000;
+  when.it_interval = when.it_value;
   ::timerfd_settime(alarm_.get(), 0, &when, nullptr);
 }
 
 void ListenerThread::look() {
   std::uint64_t expired = 0;
   [[maybe_unused]] const ssize_t got = ::read(alarm_.get(), &expired, sizeof expired);
-  const std::uint64_t number = running_;
-  if (number == 0 || limit_ms_ == 0 ||
-      Clock::now().time_since_epoch() / std::chrono::nanoseconds{1} < until_ns_)
-    return;
+  const std::uint64_t turn = turn_;
+  const std::uint64_t number = number_;
+  const std::chrono::milliseconds limit{limit_ms_};
+  const Clock::time_point begin{std::chrono::nanoseconds{begin_ns_}};
+  const char* doing = doing_;
+  if (turn % 2 == 0 || limit.count() == 0 || turn_ != turn) return;
+  if (std::exchange(seen_turn_, turn) != turn) seen_for_.emplace(limit, begin);
+  if (!seen_for_->is_over(Clock::now()) || turn_ != turn) return;
   ::alarm(kLastWordsSeconds);
   spdlog::error("listener {}: {} takes more than {} ms; this keeper ends with it, and another "
                 "one follows. See listener_timeout",
-                members_[number - 1].spec, doing_.load(), limit_ms_.load());
+                members_[number - 1].spec, doing, limit.count());
   // With a core dump, if those are on: it shows where it hangs.
   std::abort();
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/launch.hpp"
@@ -56,11 +57,11 @@ Options parse_or_exit(int argc, char** argv) {
 // Their thread may never end, so they are not destroyed.
 keeper::ListenerThread* make_listeners(const Options& options, int control) {
   if (options.listeners.empty()) return nullptr;
-  keeper::log_to_daemon();
-  // What a listener starts has none of ours.
-  for (const int fd : {launch::kControlFd, launch::kLeashHoldFd, launch::kListenFd,
-                       launch::kListenMarkFd})
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  keeper::log_to_daemon(launch::kListenLogFd);
+  std::vector<int> ours{launch::kControlFd, launch::kLeashHoldFd, launch::kListenFd,
+                        launch::kListenMarkFd, launch::kListenLogFd};
+  // What a listener starts has none of them.
+  for (const int fd : ours) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   std::optional<std::chrono::milliseconds> limit;
   if (options.listener_timeout_ms != 0)
     limit = std::chrono::milliseconds{options.listener_timeout_ms};
@@ -70,6 +71,7 @@ keeper::ListenerThread* make_listeners(const Options& options, int control) {
        .limit = limit,
        .stream = UniqueFd{launch::kListenFd},
        .mark = UniqueFd{launch::kListenMarkFd},
+       .kept = std::move(ours),
        .on_failed = [control](std::size_t number, const std::string& why) {
          keeper::report_failed_listener(control, number, why);
        }}};

@@ -1,5 +1,6 @@
 #include "keeper/make_listener.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "keeper/log_listener.hpp"
@@ -18,13 +19,21 @@ Result<std::unique_ptr<EventListener>> as_listener(Result<std::unique_ptr<Listen
   return std::unique_ptr<EventListener>{*std::move(made)};
 }
 
+// Its wait for a name takes no more than a part of its time.
+Resolving resolving(const ExecListener::Limit& limit) {
+  Resolving how;
+  if (limit) how.patience = std::min(how.patience, *limit / 4);
+  return how;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EventListener>> make_listener(const std::string& spec,
                                                      ExecListener::Limit limit) {
   if (spec == "log") return std::unique_ptr<EventListener>{std::make_unique<LogListener>()};
   if (spec.starts_with(kStatsd))
-    return as_listener(StatsdListener::open(std::string_view(spec).substr(kStatsd.size())));
+    return as_listener(
+        StatsdListener::open(std::string_view(spec).substr(kStatsd.size()), resolving(limit)));
   if (spec.starts_with(kExec))
     return std::unique_ptr<EventListener>{
         std::make_unique<ExecListener>(spec.substr(kExec.size()), limit)};

@@ -1,46 +1,78 @@
 #include "keeper/statsd_listener.hpp"
 
-#include <netdb.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
-#include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
-#include <string>
+#include <system_error>
 #include <utility>
 
 #include "keeper/statsd_text.hpp"
 
 namespace peeper::keeper {
+namespace {
 
-Result<std::unique_ptr<StatsdListener>> StatsdListener::open(std::string_view place) {
+bool is_port(std::string_view text) {
+  std::uint16_t number = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  return error == std::errc{} && end == last && number > 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StatsdListener>> StatsdListener::open(std::string_view place,
+                                                             Resolving resolving) {
   const std::size_t colon = place.rfind(':');
-  if (colon == place.npos) return Failure{"statsd needs HOST:PORT", 0};
-  std::string host{place.substr(0, colon)};
-  const std::string port{place.substr(colon + 1)};
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
-    return Failure{"no address of statsd's host '" + host + "': " + ::gai_strerror(error), 0};
-  UniqueFd socket{::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  const bool is_set =
-      socket && ::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0;
-  const int why = errno;
-  ::freeaddrinfo(found);
-  if (!is_set) return system_failure("no socket to statsd at " + std::string(place), why);
-  return std::unique_ptr<StatsdListener>{new StatsdListener(std::move(socket))};
+  if (colon == place.npos || colon == 0 || !is_port(place.substr(colon + 1)))
+    return Failure{"statsd needs HOST:PORT, not '" + std::string(place) + "'", 0};
+  Place parts{std::string(place.substr(0, colon)), std::string(place.substr(colon + 1))};
+  if (parts.host.starts_with('[') && parts.host.ends_with(']'))
+    parts.host = parts.host.substr(1, parts.host.size() - 2);
+  std::unique_ptr<StatsdListener> made{new StatsdListener(std::string(place), resolving)};
+  if (auto number = addresses_of(parts, HostIs::kNumber)) {
+    made->sender_.set(*std::move(number));
+  } else {
+    made->lookup_.emplace(std::move(parts), std::move(resolving.resolve));
+    made->begin_lookup();
+  }
+  return made;
 }
 
 void StatsdListener::hear(const StateEvent& event) {
-  for (const std::string& datagram : statsd_datagrams(event)) {
-    if (::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0) continue;
-    if (!std::exchange(has_complained_, true))
-      spdlog::warn("statsd can't be reached: {}; what is lost from here on is not logged",
-                   std::strerror(errno));
+  if (lookup_) look_up();
+  if (!sender_.has_addresses()) return;
+  const int error = sender_.send(statsd_datagrams(event));
+  if (error == 0) {
+    has_complained_ = false;
+    return;
   }
+  complain(std::strerror(error));
+  wants_lookup_ = true;
+}
+
+void StatsdListener::look_up() {
+  if (wants_lookup_ && Clock::now() >= again_at_) begin_lookup();
+  const bool waits = std::exchange(may_wait_, false) && !sender_.has_addresses();
+  auto found = lookup_->take(waits ? patience_ : std::chrono::milliseconds{0});
+  if (!found) return;
+  if (*found) return sender_.set(*std::move(*found));
+  wants_lookup_ = true;
+  complain(found->error().what);
+}
+
+void StatsdListener::begin_lookup() {
+  again_at_ = Clock::now() + pause_;
+  wants_lookup_ = false;
+  may_wait_ = true;
+  lookup_->begin();
+}
+
+void StatsdListener::complain(std::string_view why) {
+  if (!std::exchange(has_complained_, true))
+    spdlog::warn("statsd can't be reached at {}: {}; what is lost until it can is not logged",
+                 place_, why);
 }
 
 }  // namespace peeper::keeper

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <string>
 
+#include "common/limits.hpp"
 #include "keeper_stage.hpp"
 #include "udp_socket.hpp"
 
@@ -76,6 +77,23 @@ TEST_CASE("listener: a shared object is told of each change and of the end, in o
   CHECK(has(stage.log(), "<6>sequence 9, 4 changes: count: 2 -> 1\n"));
   CHECK(has(stage.log(), "<6>sequence 9, terminated: shutdown\n"));
   CHECK(stage.mark() == 0);
+}
+
+TEST_CASE("listener: a state may nest as deep as a value of a server does") {
+  KeeperStage stage;
+  const fs::path journal = stage.directory() / "journal";
+  stage.start({.listeners = {listener("journal")},
+               .environment = {{"PEEPER_JOURNAL", journal.string()}}});
+  // As JSON twice as deep: its keys are no text.
+  std::string deep;
+  std::string json;
+  for (std::size_t level = 0; level < limits::kReplyDepth; ++level) {
+    deep += "%1\r\n:1\r\n";
+    json += "[[1,";
+  }
+  stage.tell_change(5, 1, kOne, deep + ":2\r\n");
+  CHECK(stage.acknowledged());
+  CHECK(has(content_of(journal), "\"state\":" + json + "2]]"));
 }
 
 TEST_CASE("listener: one that crashes takes the keeper along, says which, and the next recovers") {
@@ -168,16 +186,33 @@ TEST_CASE("listener: one that can't be made is reported, and the others are told
   CHECK(has(stage.log(), "<6>sequence 5"));
 }
 
-TEST_CASE("listener: what is no event ends the telling, and not the keeper") {
+TEST_CASE("listener: what is no event ends the keeper, and none of them is blamed") {
+  KeeperStage stage;
+  for (const bool is_head : {true, false}) {
+    CAPTURE(is_head);
+    stage.start({.listeners = {"log"}});
+    if (is_head)
+      stage.send_raw(std::string(sizeof(launch::ToListeners), '\xff'));
+    else
+      stage.tell_change(5, 1, "nonsense", kTwo);
+    const int status = stage.end();
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGABRT);
+    CHECK(stage.mark() == 0);
+    CHECK_FALSE(stage.acknowledged(0ms));
+    CHECK(has(stage.log(), "<3>its listeners can't be told any more: "));
+  }
+}
+
+TEST_CASE("listener: a stream that the daemon leaves is at its end, and that is all") {
   KeeperStage stage;
   stage.start({.listeners = {"log"}});
-  stage.send_raw(std::string(sizeof(launch::ToListeners), '\xff'));
+  stage.tell_change(5, 1, kOne, kTwo);
+  stage.hang_up();
   CHECK(stage.recover().event == launch::Event::kRecovered);
-  CHECK_FALSE(stage.acknowledged(0ms));
-  stage.start({.listeners = {"log"}});
-  stage.tell_change(5, 1, "nonsense", kTwo);
-  CHECK(stage.recover().event == launch::Event::kRecovered);
-  CHECK(stage.is_alive());
+  stage.ask_to_stop();
+  CHECK(stage.end() == 0);
+  CHECK_FALSE(has(stage.log(), "<3>"));
 }
 
 TEST_CASE("listener: what was sent before a stop is told before the keeper ends") {
@@ -248,4 +283,17 @@ TEST_CASE("listener statsd: numbers that changed are gauges, by UDP") {
         "peeper.counter.count:-2|g");
   stage.tell_end(5, "normal", kTwo);
   CHECK(statsd.receive() == "peeper.counter.terminations:1|c");
+}
+
+TEST_CASE("listener statsd: a host is found by its name, at whichever of its addresses it is") {
+  const UdpSocket statsd;
+  const std::string port = statsd.address().substr(statsd.address().find(':'));
+  KeeperStage stage;
+  stage.start({.listeners = {"statsd:localhost" + port}});
+  // That nobody is at the first of them may be known some events later only.
+  for (std::uint64_t sequence = 5; sequence < 15; ++sequence) {
+    stage.tell_change(sequence, 3, kOne, kTwo);
+    CHECK(stage.acknowledged());
+  }
+  CHECK(statsd.receive() == "peeper.counter.changes:3|c\npeeper.counter.count:2|g");
 }

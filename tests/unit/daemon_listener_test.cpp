@@ -2,6 +2,8 @@
 // keeper writes.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "daemon/lifecycle.hpp"
@@ -222,6 +225,56 @@ TEST_CASE("listener: a keeper that one takes along is replaced, whatever the str
   }
 }
 
+TEST_CASE("listener link: an early acknowledgement doesn't mix two events") {
+  Linked linked;
+  linked.link.attached();
+  linked.settle();
+  const std::string large(8 << 20, 'x');
+  CHECK(linked.link.tell(change(5, large, ":2\r\n")));
+  linked.acknowledge();
+  CHECK(linked.link.acknowledged() == 1);
+  CHECK_FALSE(linked.link.is_ready());
+  CHECK_FALSE(linked.link.tell(change(6, ":1\r\n", ":2\r\n")));
+  const int ready = linked.ready;
+  const std::string bytes = linked.received();
+  CHECK(bytes.size() == sizeof(launch::ToListeners) + large.size() + 4);
+  CHECK(linked.link.is_ready());
+  CHECK(linked.ready == ready + 1);
+}
+
+TEST_CASE("listener link: a keeper that has closed its end isn't waited for, and that is logged") {
+  Linked linked;
+  linked.link.attached();
+  linked.settle();
+  CHECK(linked.link.tell(change(5, ":1\r\n", ":2\r\n")));
+  std::ostringstream logged;
+  const auto before = spdlog::default_logger();
+  const auto logger = std::make_shared<spdlog::logger>(
+      "link", std::make_shared<spdlog::sinks::ostream_sink_st>(logged));
+  logger->set_pattern("%v");
+  spdlog::set_default_logger(logger);
+  linked.keeper.reset();
+  linked.settle();
+  CHECK_FALSE(linked.link.is_attached());
+  CHECK(linked.loop.run_one_for(30s) == 1);  // it has had its time to die
+  CHECK(logged.str() ==
+        "server counter: its keeper lives and takes no events for its listeners any more; "
+        "they are told nothing until another one starts: peeper kill counter keeper\n");
+  // One that dies in time is no news.
+  logged.str("");
+  linked.open();
+  linked.link.attached();
+  linked.settle();
+  CHECK(linked.link.is_ready());
+  linked.keeper.reset();
+  linked.settle();
+  linked.link.closed();
+  linked.loop.restart();
+  linked.loop.run_for(2s);
+  CHECK(logged.str().empty());
+  spdlog::set_default_logger(before);
+}
+
 TEST_CASE("log: a keeper's own lines have their level, what listeners write is told apart") {
   const auto line = [](std::string_view written) { return keeper_line("counter", written); };
   CHECK(line("<3>bad").level == spdlog::level::err);
@@ -229,9 +282,15 @@ TEST_CASE("log: a keeper's own lines have their level, what listeners write is t
   CHECK(line("<4>").level == spdlog::level::warn);
   CHECK(line("<6>fine").level == spdlog::level::info);
   CHECK(line("<7>").level == spdlog::level::debug);
-  for (const char* plain : {"<8>x", "<3", "", "server other: x"}) {
-    CAPTURE(plain);
-    CHECK(line(plain).level == spdlog::level::info);
-    CHECK(line(plain).text == "server counter keeper| " + std::string(plain));
+  for (const char* rest : {"<8>x", "<3", "", "the rest of a long line"}) {
+    CAPTURE(rest);
+    CHECK(line(rest).level == spdlog::level::info);
+    CHECK(line(rest).text == "server counter: " + std::string(rest));
+  }
+  for (const char* printed : {"<3>bad", "<8>x", "", "server other: x"}) {
+    CAPTURE(printed);
+    const KeeperLine shown = printed_line("counter", printed);
+    CHECK(shown.level == spdlog::level::info);
+    CHECK(shown.text == "server counter keeper| " + std::string(printed));
   }
 }

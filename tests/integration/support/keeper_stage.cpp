@@ -32,6 +32,13 @@ void await(int fd, std::chrono::milliseconds patience, const std::string& what) 
   require(::poll(&wanted, 1, static_cast<int>(patience.count())) == 1, what);
 }
 
+std::string content_of(const UniqueFd& file) {
+  std::string text(static_cast<std::size_t>(::lseek(file.get(), 0, SEEK_END)), '\0');
+  const ssize_t got = ::pread(file.get(), text.data(), text.size(), 0);
+  text.resize(static_cast<std::size_t>(got < 0 ? 0 : got));
+  return text;
+}
+
 }  // namespace
 
 KeeperStage::KeeperStage() : id_{fresh_instance_name(), "counter", {}} {
@@ -60,6 +67,7 @@ void KeeperStage::start(const Start& how) {
   control_ = std::move(control);
   stream_ = std::move(stream);
   mark_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  log_.reset(::memfd_create("log", MFD_CLOEXEC));
   output_.reset(::memfd_create("output", MFD_CLOEXEC));
 
   std::vector<std::string> command{program("peeper-keeper"), "--instance=" + id_.instance,
@@ -82,6 +90,7 @@ void KeeperStage::start(const Start& how) {
   const std::pair<int, int> wanted[] = {{their_control.get(), launch::kControlFd},
                                         {their_stream.get(), launch::kListenFd},
                                         {mark_.get(), launch::kListenMarkFd},
+                                        {log_.get(), launch::kListenLogFd},
                                         {output_.get(), STDOUT_FILENO},
                                         {output_.get(), STDERR_FILENO}};
   std::vector<UniqueFd> copies;
@@ -134,6 +143,11 @@ bool KeeperStage::acknowledged(std::chrono::milliseconds patience) {
          ::recv(stream_.get(), &byte, 1, 0) == 1;
 }
 
+void KeeperStage::hang_up() {
+  await(stream_.get(), kPatience, "the keeper acknowledges nothing");
+  stream_.reset();
+}
+
 launch::ToDaemon KeeperStage::packet() {
   launch::ToDaemon packet{};
   await(control_.get(), kPatience, "the keeper says nothing");
@@ -174,11 +188,7 @@ bool KeeperStage::is_alive() const {
          info.si_pid == 0;
 }
 
-std::string KeeperStage::log() const {
-  std::string text(static_cast<std::size_t>(::lseek(output_.get(), 0, SEEK_END)), '\0');
-  const ssize_t got = ::pread(output_.get(), text.data(), text.size(), 0);
-  text.resize(static_cast<std::size_t>(got < 0 ? 0 : got));
-  return text;
-}
+std::string KeeperStage::log() const { return content_of(log_); }
+std::string KeeperStage::output() const { return content_of(output_); }
 
 }  // namespace peeper::test

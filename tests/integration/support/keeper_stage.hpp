@@ -38,6 +38,8 @@ class KeeperStage {
   void send_raw(std::string_view bytes);
   // Of one event. False: none, or the keeper is gone.
   bool acknowledged(std::chrono::milliseconds patience = kPatience);
+  // As a daemon that dies does it: with an acknowledgement that is there and was not read.
+  void hang_up();
   // What the keeper says next.
   launch::ToDaemon packet();
   // A recovery; the keeper's answer.
@@ -48,8 +50,10 @@ class KeeperStage {
   // 0: none.
   std::uint64_t mark() const;
   [[nodiscard]] bool is_alive() const;
-  // What it has written to stdout and stderr so far.
+  [[nodiscard]] int pid() const { return pid_; }
+  // What it has logged so far, and what came to stdout and stderr.
   [[nodiscard]] std::string log() const;
+  [[nodiscard]] std::string output() const;
   // Its own, removed with it.
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] std::string segment() const { return id_.path(); }
@@ -62,7 +66,8 @@ class KeeperStage {
   UniqueFd control_;
   UniqueFd stream_;
   UniqueFd mark_;
-  UniqueFd output_;  // a file of memory
+  UniqueFd log_;  // files of memory
+  UniqueFd output_;
   int pid_ = -1;
 };
 
