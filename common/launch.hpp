@@ -40,8 +40,9 @@ struct FromObserver {
   std::uint32_t reserved;
   std::uint64_t sequence;     // of kState and kSame
   std::uint64_t value_bytes;  // at most kInspectedBytes
+  std::uint64_t changes;      // of kState and kSame: WorkerCounts::state_changes as of then
 };
-static_assert(std::is_trivially_copyable_v<FromObserver> && sizeof(FromObserver) == 24);
+static_assert(std::is_trivially_copyable_v<FromObserver> && sizeof(FromObserver) == 32);
 
 // --- Daemon to worker, one struct a packet -------------------------------------------------------
 // A standby waits for kActivate: from there on it is the worker. The end of the stream instead: it

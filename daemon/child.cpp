@@ -8,6 +8,7 @@
 #include <boost/process/v2.hpp>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "daemon/descendants.hpp"
 
@@ -55,6 +56,20 @@ Child::~Child() {
   end_group();
   ::waitpid(pid(), nullptr, 0);
   descendants_.remove(pid_);
+}
+
+// The handler owns it; what is left of it when the loop ends, ends with that.
+void Child::let_go(std::unique_ptr<Child> child) {
+  if (*child->exited_) return;
+  // The handler that would tell somebody is void, even if it is due by now.
+  *std::exchange(child->exited_, std::make_shared<bool>(false)) = true;
+  child->signal(SIGKILL);
+  boost::asio::posix::stream_descriptor& end = child->end_;
+  end.cancel();
+  end.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                 [child = std::move(child)](boost::system::error_code error) mutable {
+                   if (!error && !child->has_ended()) let_go(std::move(child));
+                 });
 }
 
 // Not the handle's own async_wait: when it is woken it waits for the process without looking, and

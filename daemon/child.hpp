@@ -1,7 +1,8 @@
 // One supervised process, held by pidfd, with all that it has started.
 //
 // Owner: Server. Thread: the loop's. launch() blocks for as long as vfork and exec take; nothing
-// else blocks but the destructor, which kills and reaps a child that still runs.
+// else blocks but the destructor, which kills and reaps a child that still runs: where others are to
+// be served meanwhile, let_go() it.
 // Errors: launch() reports fork and exec failure; the later death arrives at `on_exit`, once.
 //
 // The processes that a child has started end with it: its process group is killed before the child
@@ -28,6 +29,9 @@ class Child {
   static Result<std::unique_ptr<Child>> launch(boost::asio::io_context& loop,
                                                const LaunchSpec& spec, OnExit on_exit);
   ~Child();
+  // Kills it, without waiting for it to be gone, and tells nobody when it is. A process with much
+  // memory, or one that waits for a file server, takes its time to die.
+  static void let_go(std::unique_ptr<Child> child);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 

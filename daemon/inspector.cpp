@@ -52,7 +52,7 @@ void Inspector::cancel() {
   ++*run_;
   timer_.cancel();
   pipe_.reset();
-  child_.reset();
+  if (child_) Child::let_go(std::move(child_));
 }
 
 void Inspector::wait_for_answer() {

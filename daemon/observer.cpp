@@ -46,7 +46,7 @@ void Observer::stop() {
   on_answer_ = nullptr;
   timer_.cancel();
   socket_.reset();
-  child_.reset();
+  if (child_) Child::let_go(std::move(child_));
 }
 
 // One byte always fits: each is read before it is answered.
@@ -104,7 +104,7 @@ void Observer::finish() {
     if (!resp::is_one_value(bytes_)) return fail("the state was shown as no RESP value");
     last_ = std::make_shared<const std::string>(std::exchange(bytes_, {}));
   }
-  answer(Answer{head_.seen, head_.sequence, last_});
+  answer(Answer{head_.seen, head_.sequence, head_.changes, last_});
 }
 
 void Observer::fail(const std::string& what) {

@@ -2,8 +2,7 @@
 // the behaviour's code on what the worker left, so all that comes from it is doubted: how much, how
 // late, whether it is one value.
 //
-// Owner: StateWatch. Thread: the loop's. Never blocks but for launching a process, and for ending
-// it in stop().
+// Owner: StateWatch. Thread: the loop's. Never blocks but for launching a process.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -26,8 +25,10 @@ class Observer {
  public:
   struct Answer {
     launch::Seen seen;
-    std::uint64_t sequence;  // of kState and kSame
-    StateText value;         // the same
+    // Of kState and kSame:
+    std::uint64_t sequence;
+    std::uint64_t changes;  // of the State, as far as its worker has counted
+    StateText value;
   };
   // Once for each ask(). A failure: the process has ended, or was ended for what it did; EAGAIN
   // where another is worth starting at once.

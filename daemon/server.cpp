@@ -338,8 +338,9 @@ Server::Facts Server::facts() {
     facts.journal_copies = worker.copies.load(std::memory_order_relaxed);
     facts.hot_pages = worker.hot_pages.load(std::memory_order_relaxed);
     facts.break_even = worker.break_even.load(std::memory_order_relaxed);
-    facts.state_writes = control.counts.state_writes.load(std::memory_order_relaxed);
-    facts.state_changes = control.counts.state_changes.load(std::memory_order_relaxed);
+    const Moment moment = state_moment();
+    facts.state_writes = moment.writes;
+    facts.state_changes = moment.changes;
     facts.commits_timed = control.counts.commits_timed.load(std::memory_order_relaxed);
     facts.commit_ns = control.counts.commit_ns.load(std::memory_order_relaxed);
   }

@@ -194,9 +194,9 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
     std::uint64_t journal_copies;
     std::uint64_t hot_pages;
     std::uint64_t break_even;
-    std::uint64_t state_writes;     // transactions, of this incarnation
+    std::uint64_t state_writes;     // transactions, as long as this daemon has had it
     std::uint64_t state_changes;    // of those, that changed it
-    std::uint64_t commits_timed;
+    std::uint64_t commits_timed;    // of this incarnation
     std::uint64_t commit_ns;        // of those
     std::chrono::milliseconds uptime;  // of the worker since it was ready; 0: there is none
     double calls_per_second;        // answered lately
@@ -382,13 +382,13 @@ class Server : public Receiver, private Awaited, private Sockets::User, private 
   StateWatch watch_;
   std::uint64_t writes_before_ = 0;   // of the workers before this one, since peeperd's start
   std::uint64_t changes_before_ = 0;
-  struct StateMoment {
+  struct LastCommit {
     std::uint64_t committed = 0;
     std::uint64_t generation = 0;  // of the journal
-    bool operator==(const StateMoment&) const = default;
+    bool operator==(const LastCommit&) const = default;
   };
-  [[nodiscard]] StateMoment moment() const;
-  StateMoment at_inspection_;
+  [[nodiscard]] LastCommit last_commit() const;
+  LastCommit at_inspection_;
   std::uint64_t seen_committed_ = 0;  // at the last look
   bool watches_questions_ = false;
 

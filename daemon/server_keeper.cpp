@@ -181,6 +181,7 @@ Server::Attached Server::attach_rings() {
     spdlog::error("server {}: its segment was removed while in use; it begins anew", name());
     fail_calls("DOWN " + name() + ": its segment was removed while in use");
     standbys_.end_all();
+    take_over_counts();
   }
   if (const auto kept = segment->keep_to_this_process(); !kept)
     spdlog::warn("server {}: {}", name(), kept.error().what);

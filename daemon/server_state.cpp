@@ -75,7 +75,7 @@ bool Server::needs_inspector(const StateQuestion& question) const {
 }
 
 // What tells one moment of the State from another.
-Server::StateMoment Server::moment() const {
+Server::LastCommit Server::last_commit() const {
   if (!rings_) return {};
   const segment::Control& control = rings_->segment().control();
   return {control.committed.load(std::memory_order_acquire),
@@ -94,7 +94,7 @@ void Server::inspect_next() {
     if (!next->path.empty()) spec.arguments.push_back("--path=" + next->path);
     // It maps the heap as memory of its own, though it writes hardly any of it.
     give_memory(section_.state_bytes, spec);
-    at_inspection_ = moment();
+    at_inspection_ = last_commit();
     const auto started = inspector_.start(
         std::move(spec), [this](const Result<std::string>& answer) { on_inspected(answer); });
     if (!started) answer_inspected(error_value("ERR " + name() + ": " + started.error().what));
@@ -105,7 +105,7 @@ void Server::inspect_next() {
 void Server::on_inspected(const Result<std::string>& answer) {
   if (answer)
     answer_inspected(*answer);
-  else if (answer.error().system_error == EAGAIN || moment() != at_inspection_)
+  else if (answer.error().system_error == EAGAIN || last_commit() != at_inspection_)
     inspect_again();
   else
     answer_inspected(error_value("ERR " + name() + ": " + answer.error().what +
@@ -137,7 +137,7 @@ void Server::answer_inspected(const std::string& value) {
 
 void Server::watch_questions() {
   if (questions_.empty() || std::exchange(watches_questions_, true)) return;
-  seen_committed_ = moment().committed;
+  seen_committed_ = last_commit().committed;
   await_look();
 }
 
@@ -150,7 +150,8 @@ void Server::await_look() {
 
 void Server::look_at_questions() {
   if (has_replies()) drain();
-  const bool moved = std::exchange(seen_committed_, moment().committed) != moment().committed;
+  const std::uint64_t committed = last_commit().committed;
+  const bool moved = std::exchange(seen_committed_, committed) != committed;
   const Instant now = std::chrono::steady_clock::now();
   const std::string late = error_value("TIMEOUT " + name() + ": its state was not shown in time");
   std::erase_if(questions_, [&](StateQuestion& question) {

@@ -23,7 +23,8 @@ StateSource::Moment Server::state_moment() const {
   const segment::Control& control = rings_->segment().control();
   return {rings_->uid(), control.committed.load(std::memory_order_acquire),
           writes_before_ + control.counts.state_writes.load(std::memory_order_acquire),
-          changes_before_ + control.counts.state_changes.load(std::memory_order_acquire)};
+          changes_before_ + control.counts.state_changes.load(std::memory_order_acquire),
+          changes_before_};
 }
 
 // The worker publishes its count of writes, then looks whether the bell is armed: one of the two
@@ -50,7 +51,7 @@ void Server::publish_state_event(const StateEvent& event) {
   exchange_.tell(name(), event_value(event, name(), time_text(std::chrono::system_clock::now())));
 }
 
-// Between two workers, when nobody counts: each begins at nothing.
+// Between two workers, when nobody counts, each begins at nothing; and before another segment.
 void Server::take_over_counts() {
   segment::WorkerCounts& counts = rings_->segment().control().counts;
   writes_before_ += counts.state_writes.exchange(0, std::memory_order_relaxed);

@@ -21,7 +21,7 @@ std::optional<StateEvent> StateAudience::see(const StateSight& sight) {
     return event;
   }
   const bool is_shown_anew = last_->value != sight.value && *last_->value != *sight.value;
-  const bool is_hidden_change = is_error_text(*sight.value) && last_->changes != sight.changes;
+  const bool is_hidden_change = is_error_text(*sight.value) && sight.changes > last_->changes;
   if (!is_shown_anew && !is_hidden_change) {
     last_->value = sight.value;  // the next time that is seen at once
     return std::nullopt;

@@ -21,8 +21,10 @@ constexpr int kPauses = 9;
 // The same where the worker had to show its State, of which its clients hear nothing meanwhile.
 constexpr std::chrono::nanoseconds kLeastWorkersPause = 200ms;
 constexpr int kWorkersPauses = 99;
-// Before the next observer, where the segment was given another size.
+// Before the next observer, where the segment was given another size, or the State was changed
+// while it was shown in place; then so often in a row.
 constexpr std::chrono::milliseconds kMovedPause{100};
+constexpr int kMostTorn = 3;
 // After an observer has failed, each time twice as long.
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLongestRetry{60};
@@ -47,13 +49,12 @@ void StateWatch::set_followed(bool followed) {
   if (followed == followed_) return;
   followed_ = followed;
   followers_.changes.begin();
+  followers_.asked = asked_;
   followers_.endings.clear();
   if (is_wanted()) return look();
   // Who comes later isn't shown what was seen now.
   observer_.stop();
-  sight_.reset();
-  seen_ = {};
-  sees_nothing_ = false;
+  forget();
 }
 
 void StateWatch::terminated(std::string reason) {
@@ -63,7 +64,6 @@ void StateWatch::terminated(std::string reason) {
   };
   if (followed_) add(followers_);
   if (listener_ != nullptr && listener_->is_there()) add(listeners_);
-  sees_nothing_ = false;
   // What it leaves is to be seen before another goes on.
   if (failures_ == 0) hurry();
   look();
@@ -77,19 +77,31 @@ void StateWatch::hurry() {
 
 void StateWatch::renew() {
   observer_.stop();
-  asks_worker_ = false;
-  ++*run_;
-  sight_.reset();
-  seen_ = {};
-  sees_nothing_ = false;
-  failures_ = 0;
+  forget();
   not_before_ = {};
-  is_waiting_ = false;
-  timer_.cancel();
   look();
 }
 
+// All that was seen, and what is under way.
+void StateWatch::forget() {
+  ++*run_;
+  asks_worker_ = false;
+  is_waiting_ = false;
+  timer_.cancel();
+  sight_.reset();
+  instead_.reset();
+  sighted_ = answered_ = 0;
+  seen_ = {};
+  failures_ = torn_ = 0;
+}
+
 void StateWatch::end() {
+  while (followed_ && !ended_ && !followers_.endings.empty())
+    source_.publish_state_event(take_ending(followers_));
+  close();
+}
+
+void StateWatch::close() {
   ended_ = true;
   ++*run_;
   timer_.cancel();
@@ -104,16 +116,19 @@ bool StateWatch::owes_listeners() const {
   return !ended_ && listener_ != nullptr && listener_->is_attached() && !listeners_.endings.empty();
 }
 
-// For a sight that isn't there yet?
-bool StateWatch::waits(const Audience& audience) const {
-  return !audience.changes.has_begun() ||
-         (!audience.endings.empty() && audience.endings.front().asked >= sight_number_);
+// Is there somebody who can be told something only after another question?
+bool StateWatch::lacks(const Audience& audience) const {
+  const bool is_to_begin = !audience.changes.has_begun() && instead_ == nullptr;
+  return is_to_begin || (!audience.endings.empty() && waits_to_tell_end(audience));
+}
+
+// While the State isn't to be seen, an end doesn't wait for it.
+bool StateWatch::waits_to_tell_end(const Audience& audience) const {
+  return failures_ == 0 && audience.endings.front().asked >= answered_;
 }
 
 bool StateWatch::is_to_be_asked() const {
-  if (!sees_nothing_ &&
-      ((followed_ && waits(followers_)) || (is_listener_ready() && waits(listeners_))))
-    return true;
+  if ((followed_ && lacks(followers_)) || (is_listener_ready() && lacks(listeners_))) return true;
   const StateSource::Moment now = source_.state_moment();
   return now.writes != seen_.writes || now.segment != seen_.segment;
 }
@@ -142,39 +157,53 @@ void StateWatch::wait_until(Instant when) {
 }
 
 void StateWatch::ask() {
+  ++asked_;
+  seen_ = source_.state_moment();
+  asked_at_ = std::chrono::steady_clock::now();
   if (!observer_.runs()) {
     const auto started = observer_.start(source_.observer_spec());
     if (!started) return lose(started.error().what);
   }
-  seen_ = source_.state_moment();
-  sees_nothing_ = false;
-  ++asked_;
-  asked_at_ = std::chrono::steady_clock::now();
   observer_.ask([this](const Result<Observer::Answer>& answer) { on_answer(answer); });
 }
 
+// The next question comes after at least `least`, and so many times what this one has taken by now.
+void StateWatch::pause(std::chrono::nanoseconds least, int times) {
+  const Instant now = std::chrono::steady_clock::now();
+  not_before_ = std::max(not_before_, now + std::max(least, times * (now - asked_at_)));
+}
+
 void StateWatch::on_answer(const Result<Observer::Answer>& answer) {
-  if (!answer) {
-    if (answer.error().system_error != EAGAIN) return lose(answer.error().what);
-    seen_ = {};
-    not_before_ = asked_at_ + kMovedPause;
-    return look();
+  if (!answer) return on_failure(answer.error());
+  if (answer->seen == Seen::kMoved) {
+    pause(kLeastPause, kPauses);
+    return ask_worker();
   }
-  failures_ = 0;
-  const auto took = std::chrono::steady_clock::now() - asked_at_;
-  not_before_ = asked_at_ + took + std::max(kLeastPause, kPauses * took);
-  switch (answer->seen) {
-    case Seen::kState:
-    case Seen::kSame:
-      show({answer->sequence, source_.state_moment().changes, answer->value});
-      break;
-    case Seen::kMoved: return ask_worker();
-    case Seen::kNothing:
-      sees_nothing_ = true;
-      tell_endings(null_state());
-      break;
-  }
+  failures_ = torn_ = 0;
+  if (answer->seen == Seen::kNothing)
+    show_instead(null_state());
+  else
+    show({answer->sequence, changes_at(*answer), answer->value});
+  // To tell of it is a part of what it costs.
+  pause(kLeastPause, kPauses);
   look();
+}
+
+void StateWatch::on_failure(const Failure& failure) {
+  const bool is_torn = source_.state_moment().sequence != seen_.sequence && torn_ < kMostTorn;
+  if (failure.system_error != EAGAIN && !is_torn) return lose(failure.what);
+  if (failure.system_error != EAGAIN) ++torn_;
+  seen_ = {};
+  pause(kMovedPause, kPauses);
+  look();
+}
+
+// As the observer has read it, within what is known here. Where one worker has followed another
+// since it was asked, that would be another's count.
+std::uint64_t StateWatch::changes_at(const Observer::Answer& answer) const {
+  const StateSource::Moment now = source_.state_moment();
+  if (now.changes_before != seen_.changes_before) return seen_.changes;
+  return std::max(seen_.changes, std::min(now.changes_before + answer.changes, now.changes));
 }
 
 void StateWatch::ask_worker() {
@@ -183,10 +212,10 @@ void StateWatch::ask_worker() {
   source_.ask_for_state([this, run = run_, mine = *run_](std::string_view value) {
     if (*run != mine) return;  // `this` may be gone
     asks_worker_ = false;
-    const auto took = std::chrono::steady_clock::now() - asked_at_;
-    not_before_ = asked_at_ + took + std::max(kLeastWorkersPause, kWorkersPauses * took);
+    pause(kLeastWorkersPause, kWorkersPauses);
     // It is down by now, or in a long callback.
     if (is_error_text(value)) return lose("its worker says: " + std::string(value));
+    failures_ = 0;
     const StateSource::Moment now = source_.state_moment();
     show({now.sequence, now.changes, std::make_shared<const std::string>(value)});
     look();
@@ -194,15 +223,20 @@ void StateWatch::ask_worker() {
 }
 
 void StateWatch::show(StateSight sight) {
+  instead_.reset();
   sight_ = std::move(sight);
-  sight_number_ = asked_;
+  sighted_ = answered_ = asked_;
   tell();
 }
 
-// What there is to tell, with the last sight: first what changed, then who ended with it. Listeners
-// get the next one when they are ready for it.
+void StateWatch::show_instead(StateText state) {
+  instead_ = std::move(state);
+  answered_ = asked_;
+  tell();
+}
+
+// First what changed, then who ended with it. Listeners get the next one when they are ready for it.
 void StateWatch::tell() {
-  if (!sight_) return;
   if (followed_)
     while (const auto event = next_event(followers_)) source_.publish_state_event(*event);
   if (is_listener_ready())
@@ -210,39 +244,31 @@ void StateWatch::tell() {
 }
 
 std::optional<StateEvent> StateWatch::next_event(Audience& audience) const {
-  if (auto event = audience.changes.see(*sight_)) return event;
-  if (audience.endings.empty() || waits(audience)) return std::nullopt;
-  return take_ending(audience, sight_->sequence, sight_->value);
+  if (sight_ && sighted_ > audience.asked)
+    if (auto event = audience.changes.see(*sight_)) return event;
+  if (audience.endings.empty() || waits_to_tell_end(audience)) return std::nullopt;
+  return take_ending(audience);
 }
 
-StateEvent StateWatch::take_ending(Audience& audience, std::uint64_t sequence,
-                                   const StateText& state) {
+StateEvent StateWatch::take_ending(Audience& audience) const {
   StateEvent event;
   event.kind = StateEvent::Kind::kTerminated;
-  event.sequence = sequence;
-  event.state = state;
+  const bool is_seen = instead_ == nullptr && sight_;
+  event.sequence = is_seen ? sight_->sequence : source_.state_moment().sequence;
+  event.state = is_seen ? sight_->value : instead_ ? instead_ : null_state();
   event.reason = std::move(audience.endings.front().reason);
   audience.endings.pop_front();
   return event;
 }
 
-// Where the State isn't to be had, in whose stead `state` is told. Who waits for changes waits.
-void StateWatch::tell_endings(const StateText& state) {
-  const std::uint64_t sequence = source_.state_moment().sequence;
-  while (followed_ && !followers_.endings.empty())
-    source_.publish_state_event(take_ending(followers_, sequence, state));
-  if (is_listener_ready() && !listeners_.endings.empty())
-    listener_->tell(take_ending(listeners_, sequence, state));
-}
-
 void StateWatch::lose(const std::string& why) {
   spdlog::warn("server {}: its state can't be observed: {}; it is tried again", source_.name(),
                why);
-  const auto pause = std::min(kFirstRetry * (1 << std::min(failures_, 6)), kLongestRetry);
+  const auto retry = std::min(kFirstRetry * (1 << std::min(failures_, 6)), kLongestRetry);
   ++failures_;
-  not_before_ = std::chrono::steady_clock::now() + pause;
+  not_before_ = std::max(not_before_, std::chrono::steady_clock::now() + retry);
   seen_ = {};
-  tell_endings(
+  show_instead(
       std::make_shared<const std::string>(error_value("ERR " + source_.name() + ": " + why)));
   look();
 }

@@ -33,6 +33,7 @@ class StateSource {
     std::uint64_t sequence = 0;
     std::uint64_t writes = 0;   // transactions that may have changed the State
     std::uint64_t changes = 0;  // those that did; grows from one worker to the next
+    std::uint64_t changes_before = 0;  // of those, the ones by former workers
   };
 
   virtual ~StateSource() = default;
@@ -63,7 +64,7 @@ class StateWatch {
  public:
   // Both outlive it. `listener` may be null.
   StateWatch(boost::asio::io_context& loop, StateSource& source, StateListener* listener);
-  ~StateWatch() { end(); }
+  ~StateWatch() { close(); }
   StateWatch(const StateWatch&) = delete;
   StateWatch& operator=(const StateWatch&) = delete;
 
@@ -75,7 +76,7 @@ class StateWatch {
   void terminated(std::string reason);
   // Other code, or another segment: the observer's are void.
   void renew();
-  // Nobody is told any more.
+  // What was owed is told, with the State as it was seen last; after that nobody is told anything.
   void end();
   // 0: there is none.
   [[nodiscard]] int observer_pid() const { return observer_.pid(); }
@@ -83,20 +84,41 @@ class StateWatch {
   [[nodiscard]] bool owes_listeners() const;
 
  private:
+  // Questions have numbers. An end is told with the answer to one that was asked after it, and who
+  // has come is shown the answer to one that was asked after he came.
+  struct Ending {
+    std::string reason;
+    std::uint64_t asked;  // questions there had been by then
+  };
+  struct Audience {
+    StateAudience changes;
+    std::uint64_t asked = 0;  // questions there had been when it came
+    std::deque<Ending> endings;
+  };
+
   [[nodiscard]] bool is_wanted() const;
   [[nodiscard]] bool is_listener_ready() const {
     return listener_ != nullptr && listener_->is_ready();
   }
   [[nodiscard]] bool is_to_be_asked() const;
+  [[nodiscard]] bool lacks(const Audience& audience) const;
+  [[nodiscard]] bool waits_to_tell_end(const Audience& audience) const;
   void wait_until(Instant when);
   void ask();
   void on_answer(const Result<Observer::Answer>& answer);
+  void on_failure(const Failure& failure);
+  [[nodiscard]] std::uint64_t changes_at(const Observer::Answer& answer) const;
   void ask_worker();
   void show(StateSight sight);
+  void show_instead(StateText state);
   void tell();
-  void tell_endings(const StateText& state);
+  [[nodiscard]] std::optional<StateEvent> next_event(Audience& audience) const;
+  [[nodiscard]] StateEvent take_ending(Audience& audience) const;
+  void pause(std::chrono::nanoseconds least, int times);
   void hurry();
   void lose(const std::string& why);
+  void forget();
+  void close();
 
   StateSource& source_;
   StateListener* const listener_;
@@ -106,30 +128,21 @@ class StateWatch {
   bool asks_worker_ = false;
   bool ended_ = false;
   bool followed_ = false;
-  // The end of a worker that somebody is still to be told of, with a State seen after it.
-  struct Ending {
-    std::string reason;
-    std::uint64_t asked;  // questions there had been by then
-  };
-  struct Audience {
-    StateAudience changes;
-    std::deque<Ending> endings;
-  };
-  [[nodiscard]] bool waits(const Audience& audience) const;
-  [[nodiscard]] std::optional<StateEvent> next_event(Audience& audience) const;
-  [[nodiscard]] static StateEvent take_ending(Audience& audience, std::uint64_t sequence,
-                                              const StateText& state);
   // Who subscribes may have asked for the State before it is observed.
-  Audience followers_{StateAudience{StateAudience::First::kIsTold}, {}};
-  Audience listeners_{StateAudience{StateAudience::First::kIsNoNews}, {}};
+  Audience followers_{StateAudience{StateAudience::First::kIsTold}, 0, {}};
+  Audience listeners_{StateAudience{StateAudience::First::kIsNoNews}, 0, {}};
+  std::uint64_t asked_ = 0;     // questions there have been
+  std::uint64_t answered_ = 0;  // the last one that found something: a State, or what is below
   std::optional<StateSight> sight_;  // the last one
-  std::uint64_t sight_number_ = 0;   // the question it answered
-  std::uint64_t asked_ = 0;          // questions
-  StateSource::Moment seen_;         // before the last question
+  std::uint64_t sighted_ = 0;        // the question that found it
+  // Told of ends in the State's place, where it wasn't to be had at the last question: null, or an
+  // error; the former while there is none, the latter until another attempt succeeds.
+  StateText instead_;
+  StateSource::Moment seen_;   // before the last question
   Instant asked_at_{};
   Instant not_before_{};       // the next question
-  bool sees_nothing_ = false;  // there was no State at the last question
-  int failures_ = 0;           // of observers, in a row
+  int failures_ = 0;           // to see the State, in a row
+  int torn_ = 0;               // of those, observers that ended while commits were made
   // What was begun by one that has been destroyed or ended since finds another number.
   std::shared_ptr<std::uint64_t> run_ = std::make_shared<std::uint64_t>(0);
 };

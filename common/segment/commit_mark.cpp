@@ -32,14 +32,14 @@ Result<void> check_commit(const Segment& segment, const CommitMark& mark) {
   if (mark.committed == 0)
     return Failure{"server '" + segment.id().server +
                        "' has no State yet: its init has committed nothing",
-                   0};
+                   ENODATA};
   const Slot slot = segment.control().slot[mark.committed & 1];
   if (slot.sequence != mark.committed)
     return damaged(segment, "the last commit's slot isn't its own");
   if (slot.begin_anew != 0)
     return Failure{"the State of server '" + segment.id().server +
                        "' was given up; init makes another at the next start",
-                   0};
+                   ENODATA};
   // The keeper may have moved the journal since this was mapped.
   if (segment.header().current.load(std::memory_order_acquire) > 1)
     return damaged(segment, "its header");

@@ -9,7 +9,7 @@
 //
 // Thread: any. Never blocks. Believes nothing in the segment: each number is read once, checked,
 // used. Failures with EAGAIN: look again. The others are sentences, and count only if the mark is
-// still the same.
+// still the same; ENODATA says that nothing is wrong, there is no State.
 #pragma once
 
 #include <cstddef>

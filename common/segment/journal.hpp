@@ -104,16 +104,22 @@ class Journal {
     }
   }
 
-  // Of the entries, the one whose page isn't any more what its image says; none: nothing changed.
-  // Entry `first` is looked at first: what changed in one message mostly does in the next.
-  [[nodiscard]] std::optional<std::uint64_t> find_change(std::uint64_t first) const {
-    const auto has_changed = [this](std::uint64_t i) {
-      return std::memcmp(pages_ + i * kPageBytes,
-                         heap_.data() + std::size_t{index_[i]} * kPageBytes, kPageBytes) != 0;
+  // Where in the images one isn't what its page is by now; none: nothing changed. Looked for at
+  // `hint` first, since what changed in one message mostly does in the next; then in what was saved
+  // last: pages saved before the callback ran may not have been written at all.
+  [[nodiscard]] std::optional<std::uint64_t> find_change(std::uint64_t hint) const {
+    const auto differs = [this](std::uint64_t at, std::uint64_t bytes) {
+      const std::byte* page = heap_.data() + std::size_t{index_[at / kPageBytes]} * kPageBytes;
+      return std::memcmp(pages_ + at, page + at % kPageBytes, bytes) != 0;
     };
-    if (first < count_ && has_changed(first)) return first;
-    for (std::uint64_t i = 0; i < count_; ++i)
-      if (has_changed(i)) return i;
+    if (hint < count_ * kPageBytes && differs(hint, kLineBytes)) return hint;
+    for (std::uint64_t i = count_; i-- != 0;) {
+      std::uint64_t at = i * kPageBytes;
+      if (!differs(at, kPageBytes)) continue;
+      const std::uint64_t last = at + kPageBytes - kLineBytes;
+      while (at != last && !differs(at, kLineBytes)) at += kLineBytes;
+      return at;
+    }
     return std::nullopt;
   }
 
@@ -144,6 +150,8 @@ class Journal {
     room_ = pages;
     return true;
   }
+
+  static constexpr std::uint64_t kLineBytes = 64;  // of a processor's cache
 
   JournalHead& head_;
   std::span<std::byte> heap_;

@@ -39,6 +39,14 @@ void add_milliseconds(CLI::App& app, std::int64_t& value, const char* text);
 
 // All of it, in options.cpp.
 void describe(CLI::App& app, Fields& fields);
+// Looking at servers and at what they write, in options_inspection.cpp.
+void add_inspection(CLI::App& app, Fields& fields);
+void add_debugging(CLI::App& app, Fields& fields);
+void add_log(CLI::App& app, Fields& fields);
+// `peeper crashes` and `peeper deadletters`, in options_crashes.cpp.
+void add_crashes(CLI::App& app, Fields& fields);
+// Orders to servers and groups, in options_supervision.cpp.
+void add_supervision(CLI::App& app, Fields& fields);
 // `peeper replace-state` and `peeper messages`, in options_system.cpp.
 void add_system(CLI::App& app, Fields& fields);
 // `peeper segments`, in options_segments.cpp.

@@ -1,9 +1,5 @@
 // Listeners in a real peeper-keeper, with the test in the daemon's part.
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -14,6 +10,7 @@
 #include <string>
 
 #include "keeper_stage.hpp"
+#include "udp_socket.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -241,26 +238,14 @@ TEST_CASE("listener exec: a program that isn't there is logged, and the others a
 }
 
 TEST_CASE("listener statsd: numbers that changed are gauges, by UDP") {
-  const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0);
-  REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
-  const auto received = [&] {
-    pollfd wanted{socket.get(), POLLIN, 0};
-    char text[2'000];
-    const bool is_there = ::poll(&wanted, 1, 30'000) == 1;
-    const ssize_t got = is_there ? ::recv(socket.get(), text, sizeof text, 0) : 0;
-    return std::string(text, static_cast<std::size_t>(got));
-  };
+  const UdpSocket statsd;
   KeeperStage stage;
-  stage.start({.listeners = {"statsd:127.0.0.1:" + std::to_string(ntohs(address.sin_port))}});
+  stage.start({.listeners = {"statsd:" + statsd.address()}});
   stage.tell_change(5, 3, kOne, kNegative);
   CHECK(stage.acknowledged());
-  CHECK(received() == "peeper.counter.changes:3|c\npeeper.counter.count:0|g\n"
-                      "peeper.counter.count:-2|g");
+  CHECK(statsd.receive() ==
+        "peeper.counter.changes:3|c\npeeper.counter.count:0|g\n"
+        "peeper.counter.count:-2|g");
   stage.tell_end(5, "normal", kTwo);
-  CHECK(received() == "peeper.counter.terminations:1|c");
+  CHECK(statsd.receive() == "peeper.counter.terminations:1|c");
 }

@@ -1,9 +1,5 @@
 // Listeners of a server under a real peeperd.
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <boost/json.hpp>
 #include <filesystem>
@@ -12,6 +8,7 @@
 #include <vector>
 
 #include "instance.hpp"
+#include "udp_socket.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -180,15 +177,8 @@ TEST_CASE("listeners: one that hangs is named, and takes only the keeper along")
 }
 
 TEST_CASE("listeners: a program gets the changes as JSON, statsd as gauges") {
-  const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0);
-  REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
-  Instance peeperd{config("\"exec:./hear\", \"statsd:127.0.0.1:" +
-                          std::to_string(ntohs(address.sin_port)) + "\"")};
+  const UdpSocket statsd;
+  Instance peeperd{config("\"exec:./hear\", \"statsd:" + statsd.address() + "\"")};
   const fs::path heard = peeperd.directory() / "heard";
   std::ofstream{peeperd.directory() / "hear"}
       << "#!/bin/sh\necho out; echo err >&2; cat >> " << heard.string() << "\n";
@@ -203,11 +193,7 @@ TEST_CASE("listeners: a program gets the changes as JSON, statsd as gauges") {
   CHECK(first.at("event").as_string() == "changed");
   CHECK(first.at("server").as_string() == "counter");
   CHECK(first.at("old").at("count").as_int64() < first.at("state").at("count").as_int64());
-  pollfd wanted{socket.get(), POLLIN, 0};
-  REQUIRE(::poll(&wanted, 1, 30'000) == 1);
-  char text[2'000];
-  const ssize_t got = ::recv(socket.get(), text, sizeof text, 0);
-  const std::string told{text, static_cast<std::size_t>(got)};
+  const std::string told = statsd.receive();
   CHECK(told.starts_with("peeper.counter.changes:"));
   CHECK(has(told, "\npeeper.counter.count:"));
   peeperd.await([&] { return has(peeperd.log(), "server counter keeper| out"); });

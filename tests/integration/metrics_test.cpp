@@ -137,6 +137,27 @@ TEST_CASE("metrics count a state's changes, not who might have changed it") {
   CHECK(talk({"SYS", "GET_STATE", "counter"}) == "[count 601]");
   CHECK(count("peeper_state_changes_total") == changes + 300);
   CHECK(count("peeper_state_writes_total") == writes + 305);
+  // The next worker goes on counting.
+  CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
+  talk({"CALL", "counter", "inc"});
+  CHECK(count("peeper_state_changes_total") == changes + 301);
+  peeperd.stop();
+}
+
+TEST_CASE("metrics: the changes of a state go on when its segment was removed and made anew") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  const auto changes = [&] {
+    return std::stoi(
+        sample(metrics_of(peeperd), "peeper_state_changes_total{server=\"counter\"}"));
+  };
+  for (int i = 0; i < 50; ++i) talk({"CALL", "counter", "inc"});
+  const int before = changes();
+  std::filesystem::remove(peeperd.segment("counter"));
+  REQUIRE(peeperd.peeper({"restart", "counter"}).exit_code == 0);
+  for (int i = 1; i <= 3; ++i) CHECK(talk({"CALL", "counter", "inc"}) == std::to_string(i));
+  CHECK(changes() >= before + 3);
   peeperd.stop();
 }
 

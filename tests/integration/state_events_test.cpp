@@ -120,7 +120,7 @@ TEST_CASE("state events for RESP2, as Redis publishes; nobody asked for them onc
   CHECK(exists(observer));
   REQUIRE(old.send("*2\r\n$11\r\nUNSUBSCRIBE\r\n$7\r\ncounter\r\n"));
   peeperd.await([&] { return peeperd.fact("counter", "observer") == 0; });
-  CHECK_FALSE(exists(observer));
+  peeperd.await([&] { return !exists(observer); });
   peeperd.stop();
 }
 
@@ -225,5 +225,29 @@ TEST_CASE("state events while a callback hangs: the last commit, until its worke
   CHECK(::kill(peeperd.worker("halves"), SIGKILL) == 0);
   CHECK(late.line() == "terminated (SIGKILL in 'half') " + before);
   CHECK(follower.line() == "terminated (SIGKILL in 'half') " + before);
+  peeperd.stop();
+}
+
+TEST_CASE("state events of a heap too large for a copy: it is shown where it is") {
+  Instance peeperd{
+      "[[server]]\nname = \"hoard\"\nbehaviour = \"hoard\"\nstate_size = \"512MiB\"\n"
+      "callback_timeout = \"0\"\n"};
+  peeperd.start();
+  Talk talk = peeperd.talk();
+  // In pieces, for the journal's sake.
+  talk({"CALL", "hoard", "reserve", "290000000"});
+  for (int i = 1; i <= 29; ++i)
+    REQUIRE(talk({"CALL", "hoard", "fill", "10000000"}) == std::to_string(i) + "0000000");
+  const auto status = talk.reply({"SYS", "GET_STATUS", "hoard"});
+  REQUIRE(status.has_value());
+  REQUIRE(status->field("heap_reserved")->integer > 256 * 1024 * 1024);
+  Follower follower{peeperd, "hoard"};
+  CHECK(follower.line() == "observed [size 290000000 text ]");
+  talk({"CALL", "hoard", "append", "a"});
+  CHECK(follower.line() == "[size 290000000 text ] -> [size 290000000 text a]");
+  CHECK(::kill(peeperd.worker("hoard"), SIGKILL) == 0);
+  CHECK(follower.line() == "terminated (SIGKILL) [size 290000000 text a]");
+  talk({"CALL", "hoard", "append", "b"});
+  CHECK(follower.line() == "[size 290000000 text a] -> [size 290000000 text ab]");
   peeperd.stop();
 }

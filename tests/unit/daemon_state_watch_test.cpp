@@ -4,39 +4,18 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <cerrno>
 #include <chrono>
 #include <string>
 #include <vector>
 
-#include "daemon/observer.hpp"
-#include "daemon/state_watch.hpp"
+#include "state_watch_fixture.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;
+using namespace peeper::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-StateText text(std::string value) { return std::make_shared<const std::string>(std::move(value)); }
-
-LaunchSpec shell(const std::string& script) { return {"/bin/sh", {"-c", script}, {}}; }
-
-// As printf has it: what an observer says of the State.
-std::string eight(unsigned number) {
-  char octal[8];
-  std::snprintf(octal, sizeof octal, "\\%03o", number);
-  return octal + std::string("\\000\\000\\000\\000\\000\\000\\000");
-}
-std::string says(unsigned seen, unsigned sequence, unsigned bytes, const std::string& value) {
-  return "printf '" + eight(seen) + eight(sequence) + eight(bytes) + value + "' >&3\n";
-}
-
-// Asked for the nth time it does what the script does with $n.
-std::string each_time(const std::string& script) {
-  return "n=0\nwhile [ \"$(dd bs=1 count=1 2>/dev/null <&3 | wc -c)\" = 1 ]\ndo n=$((n+1))\n" +
-         script + "done\n";
-}
 
 // What the first question is answered.
 std::string answer_of(const std::string& script, std::chrono::milliseconds limit = 20s) {
@@ -97,7 +76,8 @@ TEST_CASE("observer: what it says is the answer; whatever else it does is told")
   CHECK(answer_of(says(1, 7, 4, ":5\\r\\n:6\\r\\n")) == nonsense);
   CHECK(answer_of(says(9, 7, 4, ":5\\r\\n")) == nonsense);
   CHECK(answer_of("printf '\\001\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000\\000\\000"
-                  "\\000\\000\\377\\377\\377\\377\\377\\377\\377\\377' >&3\n") == nonsense);
+                  "\\000\\000\\377\\377\\377\\377\\377\\377\\377\\377" +
+                  eight(0) + "' >&3\n") == nonsense);
   CHECK(answer_of("cat /dev/zero >&3\n") == nonsense);
   CHECK(answer_of(says(1, 7, 4, "abcd")) == "the state was shown as no RESP value");
   CHECK(answer_of("kill -SEGV $$\n") == "showing the state crashed: SIGSEGV");
@@ -110,84 +90,11 @@ TEST_CASE("observer: what it says is the answer; whatever else it does is told")
 
 namespace {
 
-class Source final : public StateSource {
- public:
-  const std::string& name() const override { return name_; }
-  Moment state_moment() const override { return moment; }
-  void arm_state_bell() override { ++armed; }
-  LaunchSpec observer_spec() override {
-    ++started;
-    return shell(script);
-  }
-  void ask_for_state(std::function<void(std::string_view)> on_value) override {
-    ++asked_worker;
-    on_value(by_worker);
-  }
-  void publish_state_event(const StateEvent& event) override { published.push_back(line(event)); }
-
-  static std::string line(const StateEvent& event) {
-    const auto plain = [](const StateText& value) { return value->substr(0, value->size() - 2); };
-    switch (event.kind) {
-      case StateEvent::Kind::kObserved: return "observed " + plain(event.state);
-      case StateEvent::Kind::kTerminated: return event.reason + " " + plain(event.state);
-      case StateEvent::Kind::kChanged: break;
-    }
-    return plain(event.old) + " to " + plain(event.state);
-  }
-
-  // Each question finds another State: its number.
-  std::string script = each_time("printf '" + eight(1) + eight(9) + eight(4) +
-                                 "' >&3\nprintf ':%d\\r\\n' $n >&3\n");
-  Moment moment{1, 1, 1, 1};
-  int armed = 0;
-  int started = 0;
-  int asked_worker = 0;
-  std::string by_worker = "+by the worker\r\n";
-  std::vector<std::string> published;
-
- private:
-  const std::string name_ = "counter";
-};
-
-class Slow final : public StateListener {
- public:
-  bool is_ready() const override { return ready; }
-  bool is_there() const override { return true; }
-  bool is_attached() const override { return true; }
-  void tell(const StateEvent& event) override {
-    told.push_back(Source::line(event) + " (" + std::to_string(event.changes) + ")");
-    ready = false;
-  }
-  bool ready = true;
-  std::vector<std::string> told;
-};
-
-struct Fixture {
-  boost::asio::io_context loop;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work =
-      boost::asio::make_work_guard(loop);
-  Source source;
-  Slow listener;
-
-  template <class Done>
-  bool await(Done done) {
-    const auto until = std::chrono::steady_clock::now() + 20s;
-    while (!done() && std::chrono::steady_clock::now() < until) loop.run_one_for(5ms);
-    return done();
-  }
-  void change() {
-    ++source.moment.sequence;
-    ++source.moment.writes;
-    ++source.moment.changes;
-  }
-};
-
-using Lines = std::vector<std::string>;
 
 }  // namespace
 
 TEST_CASE("state watch: it asks when something was written, while somebody wants to know") {
-  Fixture f;
+  WatchFixture f;
   StateWatch watch{f.loop, f.source, nullptr};
   watch.look();
   CHECK(f.source.started == 0);
@@ -214,7 +121,7 @@ TEST_CASE("state watch: it asks when something was written, while somebody wants
 }
 
 TEST_CASE("state watch: a listener that is slow is told all in one, and of how many changes") {
-  Fixture f;
+  WatchFixture f;
   StateWatch watch{f.loop, f.source, &f.listener};
   watch.look();
   f.loop.run_for(50ms);
@@ -241,7 +148,7 @@ TEST_CASE("state watch: a listener that is slow is told all in one, and of how m
 }
 
 TEST_CASE("state watch: an end is told with a State seen after it, after the changes before it") {
-  Fixture f;
+  WatchFixture f;
   StateWatch watch{f.loop, f.source, nullptr};
   watch.set_followed(true);
   CHECK(f.await([&] { return f.source.published.size() == 1; }));
@@ -255,7 +162,7 @@ TEST_CASE("state watch: an end is told with a State seen after it, after the cha
 }
 
 TEST_CASE("state watch: where nothing is to be seen it waits; ends are told all the same") {
-  Fixture f;
+  WatchFixture f;
   f.source.script = each_time(says(4, 0, 0, ""));
   StateWatch watch{f.loop, f.source, nullptr};
   watch.set_followed(true);
@@ -280,7 +187,7 @@ TEST_CASE("state watch: where nothing is to be seen it waits; ends are told all 
 }
 
 TEST_CASE("state watch: a worker that leaves no gap is asked itself, and seldom") {
-  Fixture f;
+  WatchFixture f;
   f.source.script = each_time(says(3, 0, 0, ""));
   StateWatch watch{f.loop, f.source, nullptr};
   watch.set_followed(true);
@@ -295,7 +202,7 @@ TEST_CASE("state watch: a worker that leaves no gap is asked itself, and seldom"
 }
 
 TEST_CASE("state watch: a worker that can't answer has not changed its State") {
-  Fixture f;
+  WatchFixture f;
   f.source.script = each_time(says(3, 0, 0, ""));
   f.source.by_worker = "-TIMEOUT counter: its state was not shown in time\r\n";
   StateWatch watch{f.loop, f.source, nullptr};

@@ -1,46 +1,22 @@
 // What is seen of a heap by who only looks: the last commit, or that it isn't that any more.
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <random>
 
 #include "common/segment/picture.hpp"
-#include "segment_fixture.hpp"
+#include "segment_look.hpp"
 
 using namespace peeper;
 using namespace peeper::segment;
-using peeper::test::TestSegment;
+using namespace peeper::test;
 
 namespace {
 
-void overwrite(Transaction& transaction, const Segment& segment, std::uint64_t page,
-               std::uint8_t with) {
-  transaction.journal().save(page, 1);
-  std::memset(segment.heap().data() + page * kPageBytes, with, kPageBytes);
-}
-
-// Pages 0 and 3, in one transaction that commits.
+// In one transaction, which commits.
 void commit_something(const Segment& segment, std::uint8_t with) {
-  Transaction transaction{segment};
-  transaction.begin(Channel::kStart, 0, 1);
-  for (const std::uint64_t page : {0, 3}) overwrite(transaction, segment, page, with);
-  transaction.commit(transaction.mailbox_head());
-}
-
-Segment look_at(const TestSegment& made) {
-  auto opened = Segment::open(made.id, View::kLook);
-  REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().what));
-  return *std::move(opened);
-}
-
-bool shows(const Picture& picture, const std::vector<std::byte>& heap) {
-  return picture.heap().size() == heap.size() &&
-         std::memcmp(picture.heap().data(), heap.data(), heap.size()) == 0;
+  commit_pages(segment, {0, 3}, with);
 }
 
 std::string refusal(Picture& picture) {
@@ -212,14 +188,7 @@ TEST_CASE("picture: while commits and rollbacks go on, each that holds is of one
   TestSegment made;
   const auto seed = static_cast<std::uint64_t>(std::random_device{}());
   CAPTURE(seed);
-  const pid_t parent = ::getpid();
-  const pid_t writer = ::fork();
-  REQUIRE(writer >= 0);
-  if (writer == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    commit_for_ever(made.segment, seed);
-  }
+  const Beside writer{[&] { commit_for_ever(made.segment, seed); }};
   const Segment looked = look_at(made);
   Picture picture{looked};
   std::uint64_t held = 0;
@@ -245,8 +214,6 @@ TEST_CASE("picture: while commits and rollbacks go on, each that holds is of one
     ++held;
     if (first != second || first != picture.sequence()) ++wrong;
   }
-  ::kill(writer, SIGKILL);
-  ::waitpid(writer, nullptr, 0);
   MESSAGE("pictures that held: " << held << ", that didn't: " << moved);
   CHECK(wrong == 0);
   CHECK(held > 100);

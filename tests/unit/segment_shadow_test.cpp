@@ -1,51 +1,22 @@
 // A copy of a heap that follows the commits: always one of them, byte for byte, whatever happens
 // between them.
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <random>
 
 #include "common/segment/shadow.hpp"
-#include "segment_fixture.hpp"
+#include "segment_look.hpp"
 
 using namespace peeper;
 using namespace peeper::segment;
-using peeper::test::TestSegment;
+using namespace peeper::test;
 
 namespace {
 
-void overwrite(Transaction& transaction, const Segment& segment, std::uint64_t page,
-               std::uint8_t with) {
-  transaction.journal().save(page, 1);
-  std::memset(segment.heap().data() + page * kPageBytes, with, kPageBytes);
-}
-
-void commit_pages(const Segment& segment, std::initializer_list<std::uint64_t> pages,
-                  std::uint8_t with) {
-  Transaction transaction{segment};
-  transaction.begin(Channel::kStart, 0, 1);
-  for (const std::uint64_t page : pages) overwrite(transaction, segment, page, with);
-  transaction.commit(transaction.mailbox_head());
-}
-
-Segment look_at(const TestSegment& made) {
-  auto opened = Segment::open(made.id, View::kLook);
-  REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().what));
-  return *std::move(opened);
-}
-
 // More than has memory at first.
 Wanted growing_segment() { return {"behaviour", 1024 * 1024, 64 * 1024}; }
-
-bool shows(const Shadow& shadow, const std::vector<std::byte>& heap) {
-  return shadow.heap().size() == heap.size() &&
-         std::memcmp(shadow.heap().data(), heap.data(), heap.size()) == 0;
-}
 
 }  // namespace
 
@@ -217,14 +188,7 @@ TEST_CASE("shadow: while commits and rollbacks go on, each is one commit, page b
   TestSegment made{growing_segment()};
   const auto seed = static_cast<std::uint64_t>(std::random_device{}());
   CAPTURE(seed);
-  const pid_t parent = ::getpid();
-  const pid_t writer = ::fork();
-  REQUIRE(writer >= 0);
-  if (writer == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    commit_for_ever(made.segment, seed);
-  }
+  const Beside writer{[&] { commit_for_ever(made.segment, seed); }};
   const Segment looked = look_at(made);
   Shadow shadow{looked};
   std::vector<std::uint64_t> expected(kPages);
@@ -250,8 +214,6 @@ TEST_CASE("shadow: while commits and rollbacks go on, each is one commit, page b
       if (first != expected[page] || last != expected[page]) ++wrong;
     }
   }
-  ::kill(writer, SIGKILL);
-  ::waitpid(writer, nullptr, 0);
   MESSAGE("looks: " << looks << ", commits: " << followed);
   CHECK(wrong == 0);
   CHECK(looks > 100);

@@ -32,21 +32,21 @@ class Observer {
     const auto until = std::chrono::steady_clock::now() + kPatience;
     head = {};
     do {
+      const std::uint64_t before = count_changes();
       const Result<void> taken = is_small() ? take_copy(value) : take_in_place(value);
-      if (taken && !fits_) {
+      if (!taken && taken.error().system_error == EAGAIN) {
+        std::this_thread::sleep_for(kPause);
+        continue;
+      }
+      if (is_foreign_ || (!taken && taken.error().system_error == ENODATA)) {
         head.seen = Seen::kNothing;
         return false;
       }
-      if (taken) {
-        head.seen = value == last_ ? Seen::kSame : Seen::kState;
-        head.sequence = sequence_;
-        return true;
-      }
-      if (taken.error().system_error != EAGAIN) {
-        head.seen = Seen::kNothing;
-        return false;
-      }
-      std::this_thread::sleep_for(kPause);
+      if (!taken) value = error_value(taken.error().what);
+      head.seen = value == last_ ? Seen::kSame : Seen::kState;
+      head.sequence = sequence_;
+      head.changes = count_seen(before);
+      return true;
     } while (std::chrono::steady_clock::now() < until);
     head.seen = Seen::kMoved;
     return false;
@@ -59,20 +59,37 @@ class Observer {
            kMostShadowBytes;
   }
 
+  [[nodiscard]] std::uint64_t count_changes() const {
+    return segment_.control().counts.state_changes.load(std::memory_order_acquire);
+  }
+  // Of the changes up to what was seen, those that are counted by now: that comes a moment after the
+  // commit. Where others were committed meanwhile, those counted `before` it was looked.
+  [[nodiscard]] std::uint64_t count_seen(std::uint64_t before) const {
+    const std::uint64_t now = count_changes();
+    return segment_.control().committed.load(std::memory_order_acquire) == sequence_ ? now : before;
+  }
+
   Result<void> take_copy(std::string& value) {
+    sequence_ = segment_.control().committed.load(std::memory_order_acquire);
+    is_foreign_ = false;
     if (const auto refreshed = shadow_.refresh(); !refreshed) return refreshed;
-    fits_ = view_.fits(shadow_.heap());
-    if (fits_) value = view_.show(shadow_.heap(), {});
     sequence_ = shadow_.sequence();
+    show(shadow_.heap(), value);
     return {};
   }
 
   Result<void> take_in_place(std::string& value) {
+    sequence_ = segment_.control().committed.load(std::memory_order_acquire);
+    is_foreign_ = false;
     if (const auto taken = picture_.take(); !taken) return taken;
-    fits_ = view_.fits(picture_.heap());
-    if (fits_) value = view_.show(picture_.heap(), {});
     sequence_ = picture_.sequence();
+    show(picture_.heap(), value);
     return picture_.holds() ? Result<void>{} : segment::moved(segment_);
+  }
+
+  void show(std::span<const std::byte> heap, std::string& value) {
+    is_foreign_ = view_.is_foreign(heap);
+    if (!is_foreign_) value = view_.show(heap, {});
   }
 
   const segment::Segment& segment_;
@@ -80,7 +97,7 @@ class Observer {
   segment::Picture picture_;
   StateView view_;
   std::uint64_t sequence_ = 0;
-  bool fits_ = true;
+  bool is_foreign_ = false;
   std::string last_;  // as it was shown
 };
 

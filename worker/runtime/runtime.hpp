@@ -213,7 +213,7 @@ class Runtime {
   bool hibernates_ = false;        // before the next wait
   bool hibernated_ = false;        // since anything ran
   bool timer_had_its_turn_ = false;
-  std::uint64_t last_changed_ = 0;     // the journal's entry that was found changed last
+  std::uint64_t last_changed_ = 0;     // where in the journal a change was found last
   std::uint32_t obeyed_ = 0;           // the suspension
   std::uint64_t system_seen_ = 0;      // while suspended, up to here in the mailbox
 };

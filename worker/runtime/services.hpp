@@ -46,9 +46,9 @@ class Services {
   // --- For the runtime ---------------------------------------------------------------------------
   // After Transaction::begin().
   void open(PageGuard::Access access);
-  // Before the commit, or instead of it.
   // Since open(): may the callback write the State?
   [[nodiscard]] bool writes() const { return open_for_ == PageGuard::Access::kWrites; }
+  // Before the commit, or instead of it.
   void close() {
     open_for_.reset();
     guard_.seal();

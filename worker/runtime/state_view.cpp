@@ -43,9 +43,9 @@ StateView::StateView(const segment::Segment& segment, const abi::Behaviour& beha
   behaviour_.attach(&host);
 }
 
-bool StateView::fits(std::span<const std::byte> heap) const {
+bool StateView::is_foreign(std::span<const std::byte> heap) const {
   const auto root = read_root(heap);
-  return root && is_same(root->fingerprint, behaviour_.state);
+  return root && !is_same(root->fingerprint, behaviour_.state);
 }
 
 std::string StateView::show(std::span<const std::byte> heap, std::string_view path) {

@@ -20,8 +20,8 @@ class StateView {
   // All of it outlives this.
   StateView(const segment::Segment& segment, const abi::Behaviour& behaviour);
 
-  // Is it a State of this behaviour? Not while its code is being changed.
-  [[nodiscard]] bool fits(std::span<const std::byte> heap) const;
+  // Is it a State, and not one of this behaviour's? So while its code is being changed.
+  [[nodiscard]] bool is_foreign(std::span<const std::byte> heap) const;
   // What `path` names (empty: all) of the State in `heap`, or why it can't be shown, as one RESP3
   // value of at most limits::kInspectedBytes.
   [[nodiscard]] std::string show(std::span<const std::byte> heap, std::string_view path);
