@@ -1,4 +1,4 @@
-// peeperd's log file when descriptors run out.
+// peeperd's log file when descriptors, or the room for it, run out.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
@@ -25,11 +25,11 @@ std::string content(const std::filesystem::path& file) {
 }
 
 // Of the process; what it was.
-rlim_t limit_descriptors(int pid, rlim_t most) {
+rlim_t limit_to(int pid, __rlimit_resource_t resource, rlim_t most) {
   rlimit limit{};
-  REQUIRE(::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  REQUIRE(::prlimit(pid, resource, nullptr, &limit) == 0);
   const rlim_t before = std::exchange(limit.rlim_cur, most);
-  REQUIRE(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) == 0);
+  REQUIRE(::prlimit(pid, resource, &limit, nullptr) == 0);
   return before;
 }
 
@@ -43,6 +43,12 @@ rlim_t limit_for(int pid, int more) {
   return limit;
 }
 
+std::string config_with(const std::filesystem::path& log) {
+  return "[daemon]\nlog_to = \"" + log.string() + "\"\nlog_max_size = \"4KiB\"\n" +
+         "[[server]]\nname = \"mine\"\nbehaviour = \"prints\"\nstandby = 0\n" +
+         "state_size = \"1MiB\"\n";
+}
+
 bool mentions(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
@@ -53,10 +59,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   Instance peeperd{""};
   const auto file = peeperd.directory() / "d.log";
   const auto older = peeperd.directory() / "d.1.log";
-  std::ofstream{peeperd.config_file()}
-      << "[daemon]\nlog_to = \"" << file.string() << "\"\nlog_max_size = \"4KiB\"\n"
-      << "[[server]]\nname = \"mine\"\nbehaviour = \"prints\"\nstandby = 0\n"
-      << "state_size = \"1MiB\"\n";
+  std::ofstream{peeperd.config_file()} << config_with(file);
   peeperd.start();
   const int pid = peeperd.daemon().pid();
   Talk talk = peeperd.talk();
@@ -69,7 +72,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   print("beginning");
   const std::string longest(6'000, 'l');
 
-  const rlim_t before = limit_descriptors(pid, limit_for(pid, 2));
+  const rlim_t before = limit_to(pid, RLIMIT_NOFILE, limit_for(pid, 2));
   std::vector<Talk> clients;
   for (int i = 0; i < 2; ++i) {
     clients.push_back(peeperd.talk());
@@ -83,7 +86,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   CHECK(mentions(content(older), "out| " + longest + "\n"));
 
   // Not even the place of a file that is closed.
-  limit_descriptors(pid, 3);
+  limit_to(pid, RLIMIT_NOFILE, 3);
   print(longest);
   print("shorter");
   print(longest + " again");
@@ -96,7 +99,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   CHECK(mentions(told, "[warning] the log can't be rotated: "));
   CHECK(mentions(told, "Too many open files"));
 
-  limit_descriptors(pid, before);
+  limit_to(pid, RLIMIT_NOFILE, before);
   peeperd.await([&] {
     print("later");
     return mentions(content(older), "out| shorter\n");
@@ -105,5 +108,27 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   print("last");
   await_in(file, "last");
   CHECK(!std::filesystem::exists(file.string() + ".next"));
+  peeperd.stop();
+}
+
+TEST_CASE("log file: lines that there is no room for are counted, and nothing else comes to harm") {
+  Instance peeperd{""};
+  const auto file = peeperd.directory() / "d.log";
+  std::ofstream{peeperd.config_file()} << config_with(file);
+  peeperd.start();
+  const int pid = peeperd.daemon().pid();
+  Talk talk = peeperd.talk();
+  const rlim_t before = limit_to(pid, RLIMIT_FSIZE, std::filesystem::file_size(file) + 10);
+  for (int i = 0; i < 3; ++i)
+    CHECK(talk({"CALL", "mine", "out", "no room for this\n"}) == "OK");
+  // All three were taken.
+  peeperd.await([&] { return talk.reply({"SYS", "OUTPUT", "mine", "9"})->elements.size() == 3; });
+  CHECK(mentions(peeperd.log(), "peeperd: its log can't be written: File too large"));
+  limit_to(pid, RLIMIT_FSIZE, before);
+  CHECK(talk({"CALL", "mine", "out", "room\n"}) == "OK");
+  peeperd.await([&] { return mentions(content(file), "out| room\n"); });
+  CHECK(!mentions(content(file), "no room"));
+  CHECK(mentions(content(file), " lines of the log could not be written before this: File too "
+                                "large\n"));
   peeperd.stop();
 }
