@@ -1,6 +1,6 @@
 // One client: reads commands, runs them in order, writes the replies in order.
 //
-// Owner: itself while it is open, and calls that wait for a reply; Listener knows of it weakly.
+// Owner: itself while it is open, and calls that wait for a reply; Acceptor knows of it weakly.
 // Thread: the loop's. It reads no further while the client owes it too much: replies not yet there,
 // bytes not yet read, a message for which the mailbox has no room.
 #pragma once

@@ -47,7 +47,7 @@ Runtime::Runtime(const config::Config& config, std::function<config::Loaded()> r
       read_again_(std::move(read_again)),
       programs_(std::move(programs)),
       sockets_ready_(loop_, ::fcntl(sockets_.descriptor(), F_DUPFD_CLOEXEC, 0)),
-      listener_({loop_, sockets_, commands_, facts_, parser_limits(config)}) {
+      acceptor_({loop_, sockets_, commands_, facts_, parser_limits(config)}) {
   facts_.version = std::move(version);
   facts_.config_file = config.file.string();
   facts_.instance = config.daemon.instance;
@@ -69,7 +69,7 @@ Result<Tree::End> Runtime::run() {
   if (const auto built = tree_.build(config_); !built) return built.error();
   // Made first, so that a path that can't be is told before anything runs; clients that connect
   // already wait in its backlog.
-  if (const auto opened = listener_.open(config_.daemon.socket, config_.daemon.socket_mode);
+  if (const auto opened = acceptor_.open(config_.daemon.socket, config_.daemon.socket_mode);
       !opened)
     return opened.error();
   if (const auto opened = exporter_.open(config_.daemon.metrics); !opened) return opened.error();
@@ -135,7 +135,7 @@ void Runtime::watch_signals() {
 
 void Runtime::serve() {
   if (stopping_) return;
-  listener_.start();
+  acceptor_.start();
   spdlog::info("peeperd {} serves {} server{} on {}", facts_.version, servers_.all().size(),
                servers_.all().size() == 1 ? "" : "s", config_.daemon.socket.string());
   notify_service_manager("READY=1");
@@ -143,7 +143,7 @@ void Runtime::serve() {
 
 void Runtime::stop() {
   notify_service_manager("STOPPING=1");
-  listener_.close();
+  acceptor_.close();
   exporter_.close();
   tree_.stop();
 }
@@ -177,10 +177,10 @@ void Runtime::end(Tree::End how) {
   how_ = how;
   if (!std::exchange(stopping_, true)) {
     notify_service_manager("STOPPING=1");
-    listener_.close();
+    acceptor_.close();
     exporter_.close();
   }
-  listener_.finish_connections();
+  acceptor_.finish_connections();
   // Looks often: mostly all clients are gone at once, and what workers had started.
   const auto begin = std::chrono::steady_clock::now();
   const auto look = [this, begin](const auto& again) -> void {

@@ -14,7 +14,7 @@
 #include "common/result.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/config/load.hpp"
-#include "daemon/listener.hpp"
+#include "daemon/acceptor.hpp"
 #include "daemon/lookout.hpp"
 #include "daemon/metrics/exporter.hpp"
 #include "daemon/metrics/exposition.hpp"
@@ -69,7 +69,7 @@ class Runtime {
                           return make_server(section, supervision);
                         }};
   Commands commands_{servers_, subscriptions_, facts_, config_.daemon.use};
-  Listener listener_;
+  Acceptor acceptor_;
   Exporter exporter_{loop_, [this] { return exposition(facts_, servers_); }};
   bool stopping_ = false;
   Tree::End how_ = Tree::End::kOrdered;

@@ -140,6 +140,7 @@ TEST_CASE("state watch: an observer that ends while commits are made is followed
   f.source.script = each_time("sleep 0.05; kill -SEGV $$\n");
   StateWatch watch{f.loop, f.source, nullptr};
   watch.set_followed(true);
+  watch.terminated("seen");
   f.change();
   REQUIRE(f.await([&] {
     f.change();
@@ -148,9 +149,9 @@ TEST_CASE("state watch: an observer that ends while commits are made is followed
   f.source.script = each_time(says(1, 9, 4, ":1\\r\\n"));
   REQUIRE(f.await([&] {
     f.change();
-    return !f.source.published.empty();
+    return f.source.published.size() == 2;
   }));
-  CHECK(f.source.published == Lines{"observed :1"});
+  CHECK(f.source.published == Lines{"observed :1", "seen :1"});
   // But not for ever.
   f.source.script = each_time("kill -SEGV $$\n");
   f.source.started = 0;

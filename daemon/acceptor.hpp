@@ -17,11 +17,11 @@
 
 namespace peeper::daemon {
 
-class Listener : private Sockets::User {
+class Acceptor : private Sockets::User {
  public:
-  explicit Listener(const Connection::Surroundings& around);
+  explicit Acceptor(const Connection::Surroundings& around);
   // Closes all connections.
-  ~Listener() override;
+  ~Acceptor() override;
 
   // Refuses a path that is too long, a directory in which others may write, a file that isn't a
   // socket, and a socket on which somebody answers. A stale socket file is replaced.

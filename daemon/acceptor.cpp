@@ -1,4 +1,4 @@
-#include "daemon/listener.hpp"
+#include "daemon/acceptor.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -89,16 +89,16 @@ Result<void> clear_the_way(const std::filesystem::path& path, const sockaddr_un&
 
 }  // namespace
 
-Listener::Listener(const Connection::Surroundings& around)
+Acceptor::Acceptor(const Connection::Surroundings& around)
     : around_(around), pause_(around.loop) {}
 
-Listener::~Listener() {
+Acceptor::~Acceptor() {
   close();
   for (const auto& known : connections_)
     if (const auto connection = known.lock()) connection->close();
 }
 
-Result<void> Listener::open(const std::filesystem::path& given, unsigned mode) {
+Result<void> Acceptor::open(const std::filesystem::path& given, unsigned mode) {
   const std::filesystem::path path = std::filesystem::absolute(given).lexically_normal();
   const auto address = address_of(path);
   if (!address) return address.error();
@@ -121,17 +121,17 @@ Result<void> Listener::open(const std::filesystem::path& given, unsigned mode) {
   return {};
 }
 
-void Listener::start() {
+void Acceptor::start() {
   join(around_.sockets, socket_.get());
   if (!ask_for(Sockets::kReadable)) pause(errno);
 }
 
-void Listener::on_ready(std::uint32_t) {
+void Acceptor::on_ready(std::uint32_t) {
   for (int i = 0; i < kMostAccepted && accept_one(); ++i) {
   }
 }
 
-bool Listener::accept_one() {
+bool Acceptor::accept_one() {
   UniqueFd socket{::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
   if (!socket) {
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) pause(errno);
@@ -152,7 +152,7 @@ bool Listener::accept_one() {
   return true;
 }
 
-void Listener::pause(int why) {
+void Acceptor::pause(int why) {
   if (!std::exchange(starved_, true))
     spdlog::warn("cannot accept a client: {}; clients wait until it can", ::strerror(why));
   (void)ask_for(0);
@@ -162,7 +162,7 @@ void Listener::pause(int why) {
   });
 }
 
-void Listener::close() {
+void Acceptor::close() {
   pause_.cancel();
   leave();
   socket_.reset();
@@ -170,7 +170,7 @@ void Listener::close() {
   path_.clear();
 }
 
-void Listener::finish_connections() {
+void Acceptor::finish_connections() {
   for (const auto& known : connections_)
     if (const auto connection = known.lock()) connection->finish();
 }
