@@ -25,7 +25,7 @@ std::string content(const std::filesystem::path& file) {
 }
 
 // Of the process; what it was.
-rlim_t limit_to(int pid, __rlimit_resource_t resource, rlim_t most) {
+rlim_t limit_to(int pid, auto resource, rlim_t most) {
   rlimit limit{};
   REQUIRE(::prlimit(pid, resource, nullptr, &limit) == 0);
   const rlim_t before = std::exchange(limit.rlim_cur, most);
@@ -122,7 +122,10 @@ TEST_CASE("log file: lines that there is no room for are counted, and nothing el
   for (int i = 0; i < 3; ++i)
     CHECK(talk({"CALL", "mine", "out", "no room for this\n"}) == "OK");
   // All three were taken.
-  peeperd.await([&] { return talk.reply({"SYS", "OUTPUT", "mine", "9"})->elements.size() == 3; });
+  peeperd.await([&] {
+    const auto output = talk.reply({"SYS", "OUTPUT", "mine", "9"});
+    return output.has_value() && output->elements.size() == 3;
+  });
   CHECK(mentions(peeperd.log(), "peeperd: its log can't be written: File too large"));
   limit_to(pid, RLIMIT_FSIZE, before);
   CHECK(talk({"CALL", "mine", "out", "room\n"}) == "OK");
