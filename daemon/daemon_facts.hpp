@@ -8,6 +8,7 @@
 #include <string>
 
 #include "daemon/metrics/durations.hpp"
+#include "daemon/metrics/open_files.hpp"
 
 namespace peeper::daemon {
 
@@ -23,6 +24,7 @@ struct DaemonFacts {
   std::uint64_t sent_bytes = 0;
   std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
   Durations<std::uint64_t> turns;  // of the loop, those that had something to do
+  OpenFiles open_files;
 };
 
 }  // namespace peeper::daemon

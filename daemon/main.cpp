@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow loses lines
 
   const auto lock = daemon::InstanceLock::take(config.daemon.instance);
   if (!lock) return fail(lock.error());

@@ -1,7 +1,6 @@
 #include "daemon/log/set_up_log.hpp"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/rotating_file_sink.h>
+#include <poll.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "daemon/log/file_sink.hpp"
 #include "daemon/log/log_format.hpp"
 #include "daemon/log/stderr_sink.hpp"
 #include "daemon/log_level.hpp"
@@ -40,32 +40,36 @@ spdlog::sink_ptr syslog_sink(LogFormat format) {
   return sink;
 }
 
-spdlog::sink_ptr file_sink(const config::DaemonSection& daemon) {
-  const std::string file = daemon.log_to.file.string();
-  spdlog::sink_ptr sink;
-  if (daemon.log_files == 0)
-    sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
-  else
-    sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(file, daemon.log_max_bytes,
-                                                                  daemon.log_files);
-  sink->set_formatter(format_for(daemon.log_format, LogTime::kShown));
-  return sink;
+// Only if stderr takes it at once.
+void tell_on_stderr(const std::string& what) {
+  const std::string text = "peeperd: its log " + what + "\n";
+  pollfd wanted{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&wanted, 1, 0) != 1 || (wanted.revents & POLLOUT) == 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
-spdlog::sink_ptr sink_for(const config::DaemonSection& daemon) {
+Result<spdlog::sink_ptr> file_sink(const config::DaemonSection& daemon) {
+  FileSink::Options options;
+  options.file = daemon.log_to.file.string();
+  options.most_bytes = daemon.log_max_bytes;
+  options.older_files = daemon.log_files;
+  options.tell = tell_on_stderr;
+  auto sink = FileSink::open(std::move(options));
+  if (!sink)
+    return Failure{"log_to: " + sink.error().what +
+                       "; make its directory, let peeperd's user write there, or name another file",
+                   sink.error().system_error};
+  (*sink)->set_formatter(format_for(daemon.log_format, LogTime::kShown));
+  return *std::move(sink);
+}
+
+Result<spdlog::sink_ptr> sink_for(const config::DaemonSection& daemon) {
   switch (daemon.log_to.kind) {
     case config::LogTo::Kind::kStderr: break;
     case config::LogTo::Kind::kSyslog: return syslog_sink(daemon.log_format);
     case config::LogTo::Kind::kFile: return file_sink(daemon);
   }
   return stderr_sink(daemon.log_format);
-}
-
-void tell_once(bool& is_told, const std::string& what) {
-  if (std::exchange(is_told, true)) return;
-  const std::string text = "peeperd: its log can't be written: " + what +
-                           "; lines are lost until it can\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
 }  // namespace
@@ -77,22 +81,19 @@ bool leads_to_journal(int fd, const char* journal_stream) {
 }
 
 Result<void> set_up_log(const config::DaemonSection& daemon) {
-  try {
-    // Before the new sink is made: there is one syslog, which the old one would close.
-    if (daemon.log_to.kind == config::LogTo::Kind::kSyslog)
-      spdlog::set_default_logger(std::make_shared<spdlog::logger>("peeperd"));
-    auto logger = std::make_shared<spdlog::logger>("peeperd", sink_for(daemon));
-    logger->set_error_handler([is_told = false](const std::string& what) mutable {
-      tell_once(is_told, what);
-    });
-    logger->flush_on(spdlog::level::trace);
-    logger->set_level(level_of(daemon.log_level));
-    spdlog::set_default_logger(std::move(logger));
-  } catch (const spdlog::spdlog_ex& error) {
-    return Failure{"log_to: " + std::string(error.what()) +
-                       "; make its directory, let peeperd's user write there, or name another file",
-                   0};
-  }
+  // Before the new sink is made: there is one syslog, which the old one would close.
+  if (daemon.log_to.kind == config::LogTo::Kind::kSyslog)
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("peeperd"));
+  auto sink = sink_for(daemon);
+  if (!sink) return sink.error();
+  auto logger = std::make_shared<spdlog::logger>("peeperd", *std::move(sink));
+  // No sink fails; a message might, for want of memory.
+  logger->set_error_handler([is_told = false](const std::string& what) mutable {
+    if (!std::exchange(is_told, true)) tell_on_stderr("lacks a line: " + what);
+  });
+  logger->flush_on(spdlog::level::trace);
+  logger->set_level(level_of(daemon.log_level));
+  spdlog::set_default_logger(std::move(logger));
   return {};
 }
 

@@ -8,7 +8,10 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
+#include <string_view>
 #include <utility>
+
+#include "common/clock.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -37,10 +40,11 @@ class Exporter::Scrape : public std::enable_shared_from_this<Exporter::Scrape> {
   Scrape(asio::basic_stream_socket<Protocol> socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)), shared_(std::move(shared)) {
     ++shared_->scrapers;
+    place_ = shared_->waiting.insert(shared_->waiting.end(), this);
     parser_.header_limit(kMostHeaderBytes);
     parser_.body_limit(kMostBodyBytes);
   }
-  ~Scrape() { --shared_->scrapers; }
+  ~Scrape() { leave(); }
   Scrape(const Scrape&) = delete;
   Scrape& operator=(const Scrape&) = delete;
 
@@ -51,9 +55,24 @@ class Exporter::Scrape : public std::enable_shared_from_this<Exporter::Scrape> {
                        if (!error) self->answer();
                      });
   }
+  // For another, at once.
+  void make_room() {
+    leave();
+    stream_.close();
+  }
 
  private:
+  void leave() {
+    if (std::exchange(has_left_, true)) return;
+    --shared_->scrapers;
+    stop_waiting();
+  }
+  void stop_waiting() {
+    if (std::exchange(is_waiting_, false)) shared_->waiting.erase(place_);
+  }
+
   void answer() {
+    stop_waiting();
     const auto& request = parser_.get();
     const auto target = request.target().substr(0, request.target().find('?'));
     const bool is_question =
@@ -65,16 +84,17 @@ class Exporter::Scrape : public std::enable_shared_from_this<Exporter::Scrape> {
     if (!is_question) {
       response_.result(http::status::method_not_allowed);
       response_.set(http::field::allow, "GET, HEAD");
-      response_.body() = "only GET and HEAD\n";
+      use("only GET and HEAD\n");
     } else if (target != "/metrics") {
       response_.result(http::status::not_found);
-      response_.body() = "the metrics are at /metrics\n";
+      use("the metrics are at /metrics\n");
     } else {
       response_.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-      response_.body() = shared_->text();
+      text_ = shared_->text.at(now_ns(), shared_->make);
+      use(*text_);
     }
     response_.prepare_payload();
-    if (request.method() == http::verb::head) response_.body().clear();
+    if (request.method() == http::verb::head) use("");
     stream_.expires_after(kPatience);
     http::async_write(stream_, response_, [self = shared_from_this()](error_code, std::size_t) {
       error_code ignored;
@@ -82,11 +102,17 @@ class Exporter::Scrape : public std::enable_shared_from_this<Exporter::Scrape> {
     });
   }
 
+  void use(std::string_view text) { response_.body() = {text.data(), text.size()}; }
+
   boost::beast::basic_stream<Protocol> stream_;
   std::shared_ptr<Shared> shared_;
   boost::beast::flat_buffer buffer_;
   http::request_parser<http::string_body> parser_;
-  http::response<http::string_body> response_;
+  std::shared_ptr<const std::string> text_;  // what the response shows, but for short ones
+  http::response<http::span_body<const char>> response_;
+  std::list<Scrape*>::iterator place_;
+  bool is_waiting_ = true;
+  bool has_left_ = false;
 };
 
 // --- All of them ---------------------------------------------------------------------------------
@@ -144,14 +170,49 @@ void Exporter::accept(Acceptor& acceptor) {
   auto socket = std::make_shared<asio::basic_stream_socket<Protocol>>(loop_);
   acceptor.async_accept(*socket, [this, &acceptor, socket](error_code error) {
     if (error == asio::error::operation_aborted) return;
-    if (!error && shared_->scrapers < kMostScrapers)
-      std::make_shared<Scrape>(std::move(*socket), shared_)->start();
-    if (!error) return accept(acceptor);
-    pause_.expires_after(kAcceptPause);
-    pause_.async_wait([this, &acceptor](error_code aborted) {
-      if (!aborted) accept(acceptor);
-    });
+    if (error) return accept_after(acceptor, kAcceptPause);
+    let_in(std::move(*socket));
+    if (has_let_in_enough()) return accept_after(acceptor, kPause);
+    accept(acceptor);
   });
+}
+
+template <class Acceptor>
+void Exporter::accept_after(Acceptor& acceptor, std::chrono::milliseconds pause) {
+  pause_.expires_after(pause);
+  pause_.async_wait([this, &acceptor](error_code aborted) {
+    if (!aborted && acceptor.is_open()) accept(acceptor);
+  });
+}
+
+// The loop goes on with asio until nothing is ready there, which connections that come faster than
+// they are let in would put off for ever.
+bool Exporter::has_let_in_enough() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - began_ >= kPause) {
+    began_ = now;
+    let_in_ = 0;
+  }
+  return ++let_in_ >= kMostAtOnce;
+}
+
+void Exporter::let_in(asio::basic_stream_socket<Protocol> socket) {
+  const bool is_full = shared_->scrapers >= kMostScrapers;
+  if (is_full && !shared_->waiting.empty()) {
+    shared_->waiting.front()->make_room();
+    ++closed_;
+  } else if (is_full) {
+    ++turned_away_;
+  }
+  if (shared_->scrapers < kMostScrapers)
+    std::make_shared<Scrape>(std::move(socket), shared_)->start();
+  const auto now = std::chrono::steady_clock::now();
+  if (!is_full || (logged_ && now - *logged_ < kLogEvery)) return;
+  logged_ = now;
+  spdlog::warn(
+      "metrics: {} connections are open, and one more came; so far {} that had asked nothing were "
+      "closed for others, and {} were turned away; see who connects there",
+      kMostScrapers, closed_, turned_away_);
 }
 
 void Exporter::close() {

@@ -3,10 +3,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <vector>
 
+#include "common/clock.hpp"
 #include "daemon/metrics/prometheus.hpp"
 
 namespace peeper::daemon {
@@ -121,16 +121,7 @@ std::uint64_t resident_bytes() {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::uint64_t open_files() {
-  std::error_code error;
-  std::uint64_t count = 0;
-  for (std::filesystem::directory_iterator file{"/proc/self/fd", error}, end; !error && file != end;
-       file.increment(error))
-    ++count;
-  return count == 0 ? 0 : count - 1;  // but for the directory's own
-}
-
-void add_daemon(PrometheusText& text, const DaemonFacts& facts) {
+void add_daemon(PrometheusText& text, DaemonFacts& facts) {
   const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
                        auto value) {
     text.family(name, type, help);
@@ -153,14 +144,15 @@ void add_daemon(PrometheusText& text, const DaemonFacts& facts) {
       seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
   one("process_resident_memory_bytes", "gauge", "Of peeperd itself, with the rings it maps.",
       resident_bytes());
-  one("process_open_fds", "gauge", "Of peeperd itself.", open_files());
+  one("process_open_fds", "gauge", "Of peeperd itself.",
+      facts.open_files.count(now_ns()));
   one("process_start_time_seconds", "gauge", "Since 1970.",
       std::chrono::duration<double>(facts.started_at.time_since_epoch()).count());
 }
 
 }  // namespace
 
-std::string exposition(const DaemonFacts& facts, const Servers& servers) {
+std::string exposition(DaemonFacts& facts, const Servers& servers) {
   PrometheusText text;
   std::vector<One> all;
   for (const auto& server : servers.all()) all.push_back({server.get(), server->facts()});

@@ -10,6 +10,6 @@
 
 namespace peeper::daemon {
 
-[[nodiscard]] std::string exposition(const DaemonFacts& facts, const Servers& servers);
+[[nodiscard]] std::string exposition(DaemonFacts& facts, const Servers& servers);
 
 }  // namespace peeper::daemon
