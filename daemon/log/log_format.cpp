@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <string>
+#include <utility>
 
+#include "common/json/json_text.hpp"
 #include "common/utf8.hpp"
 #include "daemon/debug.hpp"
 
@@ -59,7 +61,7 @@ class JsonFormat final : public spdlog::formatter {
     if (const std::string_view server = server_in(text); !server.empty())
       object["server"] = boost::json::string_view(server.data(), server.size());
     object["message"] = valid_utf8(text);
-    append(out, boost::json::serialize(object));
+    append(out, json_text(std::move(object)));
     append(out, "\n");
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {

@@ -85,7 +85,7 @@ void add_state(PrometheusText& text, const std::vector<One>& all) {
        "Transactions committed since the segment was made.",
        [](const One& one) { return one.facts.sequence; });
   each(text, all, "peeper_state_writes_total", "counter",
-       "Of this worker's transactions, those that were open for writing the state.",
+       "Transactions open for writing the state, since peeperd was started.",
        [](const One& one) { return one.facts.state_writes; });
   each(text, all, "peeper_state_changes_total", "counter",
        "Of those, the ones that left it other than it was.",

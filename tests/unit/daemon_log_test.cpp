@@ -82,6 +82,8 @@ TEST_CASE("log: a line of JSON is well-formed, whatever bytes the message has") 
   CHECK(message.ends_with("\uFFFD"));
   CHECK(message.find(std::string_view{"\0\x01\x02", 3}) != std::string::npos);
   CHECK_FALSE(boost::json::parse(formatted(*format, "none")).as_object().contains("server"));
+  // What would command the terminal of whoever reads the file.
+  CHECK(formatted(*format, "a\u009b31m").find("a\\u009b31m") != std::string::npos);
 }
 
 TEST_CASE("log: whom a message is about") {
