@@ -135,7 +135,8 @@ TEST_CASE("listener: one that closes the keeper's files takes it along, and is n
 
 TEST_CASE("listeners: after one has closed all files another keeper tells of the next change") {
   Instance peeperd{"[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\nstate = \"1000\"\n"
-                   "state_size = \"1MiB\"\nlistener = [\"wicked\", \"log\"]\nmax_restarts = 0\n"};
+                   "state_size = \"1MiB\"\nlistener = [\"wicked\", \"log\"]\n"
+                   "listener_timeout = \"infinity\"\nmax_restarts = 0\n"};
   peeperd.start();
   Talk talk = peeperd.talk();
   const int worker = peeperd.worker("counter");
@@ -145,7 +146,7 @@ TEST_CASE("listeners: after one has closed all files another keeper tells of the
     CHECK_FALSE(talk({"CALL", "counter", "add", std::to_string(wanted - count)}).starts_with("-"));
   };
   // Until it was told of that very state, and not of it and the next as one.
-  for (int i = 0; !keeper.gone(0ms) && i < 60; ++i) {
+  for (int i = 0; !keeper.gone(0ms) && i < 20; ++i) {
     set_count(1'000 + i);
     if (keeper.gone(50ms)) break;
     set_count(16);
