@@ -97,8 +97,7 @@ void read_on_crash_loop(Section& section, std::vector<LoopStep>& steps) {
   steps = std::move(found);
 }
 
-void read_daemon(const toml::table& table, DaemonSection& daemon, Mistakes& mistakes) {
-  Section section(table, "[daemon]", mistakes);
+void read_daemon(Section& section, DaemonSection& daemon) {
   section.read_text("socket", parse_socket_path, daemon.socket);
   section.read_text("socket_mode", parse_socket_mode, daemon.socket_mode);
   section.read_text("instance", parse_instance, daemon.instance);
@@ -214,18 +213,18 @@ void refuse_unknown_server(const Config& config, Mistakes& mistakes) {
 
 void read_root(const toml::table& table, Config& config, Mistakes& mistakes) {
   Section root(table, "the file", mistakes);
-  if (const toml::node* node = root.find("daemon")) {
-    if (const toml::table* daemon = node->as_table()) {
-      read_daemon(*daemon, config.daemon, mistakes);
-    } else {
-      root.mistake(*node, "daemon", "expected [daemon] in one bracket, found " + kind_of(*node));
-    }
-  }
+  const toml::node* node = root.find("daemon");
+  if (node != nullptr && !node->is_table())
+    root.mistake(*node, "daemon", "expected [daemon] in one bracket, found " + kind_of(*node));
+  const toml::table none;
+  Section daemon(node != nullptr && node->is_table() ? *node->as_table() : none, "[daemon]",
+                 mistakes);
+  read_daemon(daemon, config.daemon);
   read_groups(root, config.groups, mistakes);
   read_servers(root, config.servers, mistakes);
   check_tree(config, mistakes);
   refuse_unknown_server(config, mistakes);
-  root.report_unknown_keys();
+  root.report_unknown_keys(&daemon);
 }
 
 // None, and errno is set, if the file can't be read. Reads at most one byte beyond what is allowed.

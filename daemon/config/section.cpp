@@ -22,7 +22,7 @@ std::string kind_of(const toml::node& node) {
 }
 
 const toml::node* Section::find(std::string_view key) {
-  if (std::ranges::find(known_, key) == known_.end()) known_.push_back(key);
+  if (!knows(key)) known_.push_back(key);
   return table_.get(key);
 }
 
@@ -104,12 +104,15 @@ void Section::mistake_of_type(const toml::node& node, std::string_view key,
   mistake(node, key, "expected " + std::string(expected) + ", found " + kind_of(node));
 }
 
-void Section::report_unknown_keys() {
+void Section::report_unknown_keys(const Section* other) {
   for (const auto& [key, node] : table_) {
-    if (std::ranges::find(known_, key.str()) != known_.end()) continue;
+    if (knows(key.str())) continue;
     std::string text = "unknown key " + in_quotes(key.str(), '\'') + " in " + title_;
     const std::string_view meant = nearest(key.str(), known_);
-    if (!meant.empty()) text += "; did you mean '" + std::string(meant) + "'?";
+    if (other != nullptr && other->knows(key.str()))
+      text += "; it belongs under " + other->title_;
+    else if (!meant.empty())
+      text += "; did you mean '" + std::string(meant) + "'?";
     mistake(place_of(key.source()), std::move(text));
   }
 }

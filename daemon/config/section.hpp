@@ -68,9 +68,13 @@ class Section {
   void mistake(Place place, std::string text);
   void mistake(const toml::node& node, std::string_view key, std::string_view text);
   void mistake_of_type(const toml::node& node, std::string_view key, std::string_view expected);
-  void report_unknown_keys();
+  // `other`: has been read, too, and perhaps knows them.
+  void report_unknown_keys(const Section* other = nullptr);
 
  private:
+  [[nodiscard]] bool knows(std::string_view key) const {
+    return std::ranges::find(known_, key) != known_.end();
+  }
   void refuse_bare_duration(const toml::node& node, std::string_view key);
 
   const toml::table& table_;

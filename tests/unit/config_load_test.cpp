@@ -304,6 +304,9 @@ TEST_CASE("an unknown key is reported where it stands, with a suggestion only if
   CHECK(mentions(refused_in_daemon("sockets = 1"), "in [daemon]; did you mean 'socket'?"));
   CHECK(told(parse("\n[[servers]]\nname = \"a\"\n", "c.toml")) ==
         "2: unknown key 'servers' in the file; did you mean 'server'?\n");
+  CHECK(told(parse("log_to = \"stderr\"\n[[server]]\nname = \"a\"\nbehaviour = \"a\"\n",
+                   "c.toml")) ==
+        "1: unknown key 'log_to' in the file; it belongs under [daemon]\n");
 }
 
 TEST_CASE("sections in the wrong brackets are refused") {
