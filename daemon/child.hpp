@@ -1,8 +1,8 @@
 // One supervised process, held by pidfd, with all that it has started.
 //
 // Owner: Server. Thread: the loop's. launch() blocks for as long as vfork and exec take; nothing
-// else blocks but the destructor, which kills and reaps a child that still runs: where others are to
-// be served meanwhile, let_go() it.
+// else blocks but the destructor, which kills and reaps a child that still runs: where others are
+// to be served meanwhile, let_go() it.
 // Errors: launch() reports fork and exec failure; the later death arrives at `on_exit`, once.
 //
 // The processes that a child has started end with it: its process group is killed before the child

@@ -1,9 +1,9 @@
 // The process that shows a server's State where its worker doesn't: peeper-worker --inspect. It
-// runs the behaviour's code on what may be a wild segment, so all that comes from it is doubted: how
-// much, how late, whether it is one value.
+// runs the behaviour's code on what may be a wild segment, so all that comes from it is doubted:
+// how much, how late, whether it is one value.
 //
-// Owner: Server. Thread: the loop's. Never blocks but for launching a process. One at a time, beside
-// those that cancel() has killed and that are not gone yet.
+// Owner: Server. Thread: the loop's. Never blocks but for launching a process. One at a time,
+// beside those that cancel() has killed and that are not gone yet.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

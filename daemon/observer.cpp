@@ -126,7 +126,7 @@ void Observer::on_exit(int wait_status) {
     return on_answer(Failure{"its segment was given another size", EAGAIN});
   if (WIFSIGNALED(wait_status))
     return on_answer(Failure{
-        "showing the state crashed: " + segment::signal_name(WTERMSIG(wait_status)), 0});
+        "showing the state crashed: " + segment::signal_name(WTERMSIG(wait_status)), EFAULT});
   on_answer(Failure{"the process that shows the state ended", 0});
 }
 

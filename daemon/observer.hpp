@@ -31,7 +31,7 @@ class Observer {
     StateText value;
   };
   // Once for each ask(). A failure: the process has ended, or was ended for what it did; EAGAIN
-  // where another is worth starting at once.
+  // where another is worth starting at once, EFAULT where it crashed.
   using OnAnswer = std::function<void(Result<Answer>)>;
 
   // One that takes longer than `limit` for an answer is killed.

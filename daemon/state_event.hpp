@@ -45,8 +45,8 @@ class StateAudience {
   void begin() { last_.reset(); }
   [[nodiscard]] bool has_begun() const { return last_.has_value(); }
 
-  // What is news of it; the same sight once more is none. That the State is shown as before is none,
-  // however often it was changed meanwhile; where it can't be shown, that it was changed is.
+  // What is news of it; the same sight once more is none. That the State is shown as before is
+  // none, however often it was changed meanwhile; where it can't be shown, that it was changed is.
   [[nodiscard]] std::optional<StateEvent> see(const StateSight& sight);
 
  private:

@@ -21,8 +21,8 @@ constexpr int kPauses = 9;
 // The same where the worker had to show its State, of which its clients hear nothing meanwhile.
 constexpr std::chrono::nanoseconds kLeastWorkersPause = 200ms;
 constexpr int kWorkersPauses = 99;
-// Before the next observer, where the segment was given another size, or the State was changed
-// while it was shown in place; then so often in a row.
+// Before the next observer, where the segment was given another size, or the last one crashed while
+// commits were made, perhaps of what it saw half of; that so often in a row.
 constexpr std::chrono::milliseconds kMovedPause{100};
 constexpr int kMostTorn = 3;
 // After an observer has failed, each time twice as long.
@@ -190,11 +190,12 @@ void StateWatch::on_answer(const Result<Observer::Answer>& answer) {
 }
 
 void StateWatch::on_failure(const Failure& failure) {
-  const bool is_torn = source_.state_moment().sequence != seen_.sequence && torn_ < kMostTorn;
+  const bool is_torn = failure.system_error == EFAULT && torn_ < kMostTorn &&
+                       source_.state_moment().sequence != seen_.sequence;
   if (failure.system_error != EAGAIN && !is_torn) return lose(failure.what);
-  if (failure.system_error != EAGAIN) ++torn_;
+  if (is_torn) ++torn_;
   seen_ = {};
-  pause(kMovedPause, kPauses);
+  pause(kMovedPause, 1);
   look();
 }
 
@@ -235,7 +236,7 @@ void StateWatch::show_instead(StateText state) {
   tell();
 }
 
-// First what changed, then who ended with it. Listeners get the next one when they are ready for it.
+// First what changed, then who ended with it. Listeners get the next one when they are ready.
 void StateWatch::tell() {
   if (followed_)
     while (const auto event = next_event(followers_)) source_.publish_state_event(*event);

@@ -48,6 +48,7 @@ ListenerThread::ListenerThread(Setup setup)
       kept_(setup.kept.begin(), setup.kept.end()),
       stream_(std::move(setup.stream), setup.server) {
   for (std::string& spec : setup.listeners) members_.push_back({std::move(spec), nullptr});
+  for (const int own : {alarm_.get(), ended_.get()}) kept_.emplace_back(own);
 }
 
 // No signal is blocked in it: its children would begin with that. The kernel gives those that are

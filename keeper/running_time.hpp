@@ -1,7 +1,7 @@
 // Has something run for longer than it may? Pure: it is told when somebody looks.
 //
-// Time counts from one look to the next, and no more of it than looks are apart: of the time in
-// which this process was stopped, or the machine, next to nothing counts. It is the rule that
+// Time counts from one look to the next, and no more of it than twice what looks should be apart: of
+// the time in which this process was stopped, or the machine, next to nothing counts. It is the rule that
 // workers' callbacks have, too (daemon/watchdog.hpp).
 #pragma once
 
@@ -18,7 +18,7 @@ class RunningTime {
   RunningTime(Milliseconds limit, Clock::time_point begin) : limit_(limit), last_look_(begin) {}
 
   // How often to look at what may take that long. It is found out after `limit` at the earliest,
-  // and a quarter of that later at the latest.
+  // and a quarter of that later at the latest, if that is 40 ms or more.
   [[nodiscard]] static Milliseconds period(Milliseconds limit) {
     return std::clamp(limit / 8, Milliseconds{5}, Milliseconds{1'000});
   }

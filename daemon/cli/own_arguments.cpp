@@ -31,8 +31,8 @@ bool is_command(const CLI::App& app, const std::string& word) {
 // Is the word behind SERVER a VALUE? It is the server's as well, whatever it looks like.
 bool has_value(std::string_view command) { return command == "replace-state"; }
 
-// How many arguments CLI11 may see: all up to SERVER MESSAGE, or SERVER VALUE, of a command that has
-// them. What follows is the server's, and CLI11 would take an option's look for an option.
+// How many arguments CLI11 may see: all up to SERVER MESSAGE, or SERVER VALUE, of a command that
+// has them. What follows is the server's, and CLI11 would take an option's look for an option.
 std::size_t count_own(const CLI::App& app, const std::vector<std::string>& arguments,
                       std::size_t command_at) {
   const std::string& name = arguments[command_at];

@@ -64,7 +64,8 @@ class Watch {
     constexpr auto kNotLost = Clock::time_point::max();
     Clock::time_point lost_since = kNotLost;
     while (true) {
-      auto got = subscription->next(until_next_line());
+      const bool is_lost = lost_since != kNotLost;
+      auto got = subscription->next(is_lost ? kLook : until_next_line());
       if (subscription->losses() != losses) {
         losses = subscription->losses();
         is_in_doubt_ = true;
@@ -81,6 +82,7 @@ class Watch {
         continue;
       }
       lost_since = std::min(lost_since, Clock::now());
+      if (!show_changes()) return end_;  // what came before
       if (!options_.retry || Clock::now() - lost_since >= waiting_time(options_))
         return output_for(options_, got.error(), FailedWhen::kAsking, targets_);
       tell_trouble(output_for(options_, got.error(), FailedWhen::kAsking, targets_).err);

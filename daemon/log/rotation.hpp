@@ -19,8 +19,8 @@ namespace peeper::daemon {
 
 // Makes the next file, empty, and then gives the others their new names: `file` becomes the first
 // of the older ones, of which the last goes if there are `most_older`. Failure: `file` is what it
-// was, no older one is lost however often it is tried, and nothing is left over. It takes a
-// descriptor more.
+// was, of the older ones at most the last is lost however often it is tried, and nothing is left
+// over. It takes a descriptor more.
 [[nodiscard]] Result<UniqueFd> rotate_log(const std::string& file, std::size_t most_older);
 
 }  // namespace peeper::daemon

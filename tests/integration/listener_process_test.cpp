@@ -58,7 +58,7 @@ void await_so(Condition condition) {
   REQUIRE(is_so);
 }
 
-// Both times the keeper is stopped for longer than a call may take.
+// Stops the keeper for longer than a call may take.
 void stop_for_longer_than(std::chrono::milliseconds limit, const KeeperStage& stage) {
   ::kill(stage.pid(), SIGSTOP);
   std::this_thread::sleep_for(limit + 200ms);
@@ -118,7 +118,7 @@ TEST_CASE("listener exec: a program isn't killed for the time that its keeper wa
 
 TEST_CASE("listener: one that closes the keeper's files takes it along, and is named") {
   KeeperStage stage;
-  for (const char* wish : {"close", "close the control socket"}) {
+  for (const char* wish : {"close", "close the control socket", "close what the keeper has opened"}) {
     CAPTURE(wish);
     stage.start({.listeners = {"log", listener("wicked")}});
     stage.tell_change(5, 1, kOne, text_value(wish));

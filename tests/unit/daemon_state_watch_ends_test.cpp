@@ -66,7 +66,7 @@ TEST_CASE("state watch: while the State can't be seen, an end is told at once, w
   CHECK(f.listener.told == Lines{"first" + why + " (0)", "second" + why + " (0)"});
 }
 
-TEST_CASE("state watch: the change that a busy listener wasn't told comes before the end after it") {
+TEST_CASE("state watch: a change that a busy listener wasn't told comes before the end after it") {
   WatchFixture f;
   f.source.script = each_time("case $n in\n1) " + says(1, 1, 4, ":1\\r\\n") + ";;\n2) " +
                               says(1, 2, 4, ":2\\r\\n") + ";;\n*) " + says(4, 0, 0, "") +
@@ -162,6 +162,21 @@ TEST_CASE("state watch: an observer that ends while commits are made is followed
   });
   watch.terminated("gone");
   CHECK(f.source.published.back() == "gone -ERR counter: showing the state crashed: SIGSEGV");
+}
+
+TEST_CASE("state watch: an observer that says nonsense is no torn State, whatever was committed") {
+  WatchFixture f;
+  f.source.script = each_time("sleep 0.05; cat /dev/zero >&3\n");
+  StateWatch watch{f.loop, f.source, nullptr};
+  watch.set_followed(true);
+  watch.terminated("gone");
+  REQUIRE(f.await([&] {
+    f.change();
+    return !f.source.published.empty();
+  }));
+  CHECK(f.source.started == 1);
+  CHECK(f.source.published[0] ==
+        "gone -ERR counter: the process that shows the state wrote nonsense");
 }
 
 TEST_CASE("state watch: changes told are those until what is seen, however many follow meanwhile") {

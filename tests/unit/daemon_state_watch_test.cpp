@@ -88,11 +88,6 @@ TEST_CASE("observer: what it says is the answer; whatever else it does is told")
         "showing the state takes more than 50 ms");
 }
 
-namespace {
-
-
-}  // namespace
-
 TEST_CASE("state watch: it asks when something was written, while somebody wants to know") {
   WatchFixture f;
   StateWatch watch{f.loop, f.source, nullptr};

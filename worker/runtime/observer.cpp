@@ -62,8 +62,8 @@ class Observer {
   [[nodiscard]] std::uint64_t count_changes() const {
     return segment_.control().counts.state_changes.load(std::memory_order_acquire);
   }
-  // Of the changes up to what was seen, those that are counted by now: that comes a moment after the
-  // commit. Where others were committed meanwhile, those counted `before` it was looked.
+  // Of the changes up to what was seen, those that are counted by now: that comes a moment after
+  // the commit. Where others were committed meanwhile, those counted `before` it was looked.
   [[nodiscard]] std::uint64_t count_seen(std::uint64_t before) const {
     const std::uint64_t now = count_changes();
     return segment_.control().committed.load(std::memory_order_acquire) == sequence_ ? now : before;

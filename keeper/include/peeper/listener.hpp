@@ -18,13 +18,13 @@
 //   change: Change::changes says of how many. A call that takes longer than the server's
 //   `listener_timeout` ends the keeper; time in which the process is stopped doesn't count.
 // * An exception that leaves it is logged, and that is all. A crash ends the keeper. Another keeper
-//   follows, with a listener made anew, and neither worker nor clients notice. What it crashed in is
-//   told again to nobody, nor to those behind it in the list; the next change begins with the state
-//   that one led to. After a start of peeperd the first change begins with the state found there.
-// * What it writes to stdout and stderr is in peeperd's log. Files that it hasn't opened are not its
-//   to close (closefrom(), daemon()): that ends the keeper, as a crash does.
-// * It runs, as what it starts does, with no signal blocked or ignored; a write to a pipe that nobody
-//   reads fails with EPIPE.
+//   follows, with a listener made anew, and neither worker nor clients notice. What it crashed in
+//   is told again to nobody, nor to those behind it in the list; the next change begins with the
+//   state that one led to. After a start of peeperd the first begins with the state found there.
+// * What it writes to stdout and stderr is in peeperd's log. Files that it hasn't opened are not
+//   its to close (closefrom(), daemon()): that ends the keeper, as a crash does.
+// * It runs, as what it starts does, with no signal blocked or ignored; a write to a pipe that
+//   nobody reads fails with EPIPE.
 // * It is destroyed when the server ends in order, and not at all in all other cases.
 #pragma once
 
