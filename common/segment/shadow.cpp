@@ -37,12 +37,13 @@ Shadow::~Shadow() {
   if (copy_.data() != nullptr) ::munmap(copy_.data(), copy_.size());
 }
 
-Result<void> Shadow::refresh() {
+Result<void> Shadow::refresh(Clock::time_point until) {
   if (const auto room = make_room(); !room) return room;
   for (int round = 0; round < kRounds; ++round) {
     const Result<bool> is_whole = copy_once();
     if (!is_whole) return is_whole.error();
     if (*is_whole) return {};
+    if (Clock::now() >= until) break;
   }
   return moved(segment_);
 }

@@ -3,16 +3,18 @@
 //
 // What refresh() copies is what was written since the last time, which the segment says page by
 // page (Plan::page_writers, signed by each transaction before its commit). It copies until a round
-// finds the same mark before and after (commit_mark.hpp); each round has only the pages of the one
-// before and of the commits meanwhile, so it takes less and less time, as moving a running virtual
-// machine does (Clark et al., Live Migration of Virtual Machines, NSDI 2005). A worker that leaves
-// no gap of some microseconds between two messages, for long, can't be followed: refresh() says so.
+// finds the same mark before and after (commit_mark.hpp), the idea being that of moving a running
+// virtual machine (Clark et al., Live Migration of Virtual Machines, NSDI 2005). But what a round
+// has copied in vain the next one copies again, as a transaction may have been undone meanwhile. So
+// a worker that leaves no gap between two messages as long as that takes, some microseconds for a
+// page, can't be followed, nor a large heap be copied at first: refresh() says so.
 //
 // The worker neither waits nor knows. Memory: as much as the heap's pages that hold something.
 // Owner: a process of its own. Thread: any one. Never blocks, but takes the time that copying
 // takes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -32,9 +34,10 @@ class Shadow {
   Shadow(const Shadow&) = delete;
   Shadow& operator=(const Shadow&) = delete;
 
-  // The last commit. EAGAIN: there was no gap; what was copied is of use the next time. Other
-  // failures are sentences. After a failure the copy is of no commit.
-  [[nodiscard]] Result<void> refresh();
+  using Clock = std::chrono::steady_clock;
+  // The last commit. EAGAIN: there was no gap in some rounds, or until then, but for the round that
+  // was under way. Other failures are sentences. After a failure the copy is of no commit.
+  [[nodiscard]] Result<void> refresh(Clock::time_point until = Clock::time_point::max());
 
   // After refresh(): the part of the heap that has memory.
   [[nodiscard]] std::span<const std::byte> heap() const { return copy_.first(bytes_); }

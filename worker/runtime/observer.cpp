@@ -33,7 +33,7 @@ class Observer {
     head = {};
     do {
       const std::uint64_t before = count_changes();
-      const Result<void> taken = is_small() ? take_copy(value) : take_in_place(value);
+      const Result<void> taken = is_small() ? take_copy(value, until) : take_in_place(value);
       if (!taken && taken.error().system_error == EAGAIN) {
         std::this_thread::sleep_for(kPause);
         continue;
@@ -69,10 +69,10 @@ class Observer {
     return segment_.control().committed.load(std::memory_order_acquire) == sequence_ ? now : before;
   }
 
-  Result<void> take_copy(std::string& value) {
+  Result<void> take_copy(std::string& value, segment::Shadow::Clock::time_point until) {
     sequence_ = segment_.control().committed.load(std::memory_order_acquire);
     is_foreign_ = false;
-    if (const auto refreshed = shadow_.refresh(); !refreshed) return refreshed;
+    if (const auto refreshed = shadow_.refresh(until); !refreshed) return refreshed;
     sequence_ = shadow_.sequence();
     show(shadow_.heap(), value);
     return {};
