@@ -10,22 +10,13 @@
 #include <fstream>
 #include <thread>
 
+#include "descriptor_limit.hpp"
 #include "refusals.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
 
 namespace {
-
-// The limit under which the process may open so many more.
-rlim_t limit_for(int pid, int more) {
-  rlim_t limit = 0;
-  while (more > 0)
-    if (!std::filesystem::exists(std::filesystem::symlink_status(
-            "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(limit++))))
-      --more;
-  return limit;
-}
 
 void limit_descriptors(int pid, rlim_t most) {
   rlimit limit{};

@@ -6,11 +6,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 #include "common/limits.hpp"
 #include "keeper_stage.hpp"
+#include "listener_parts.hpp"
 #include "udp_socket.hpp"
 
 using namespace peeper;
@@ -20,32 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string listener(std::string_view name) {
-  return std::string(PEEPER_BEHAVIOUR_DIR) + "/" + std::string(name) + ".so";
-}
-
-std::string content_of(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  return {std::istreambuf_iterator<char>{stream}, {}};
-}
-
-fs::path program_of(const KeeperStage& stage, const std::string& name,
-                    const std::string& script) {
-  const fs::path file = stage.directory() / name;
-  std::ofstream{file} << "#!/bin/sh\n" << script << "\n";
-  fs::permissions(file, fs::perms::owner_all);
-  return file;
-}
-
-constexpr char kOne[] = "%1\r\n$5\r\ncount\r\n:1\r\n";
-constexpr char kTwo[] = "%1\r\n$5\r\ncount\r\n:2\r\n";
 constexpr char kNegative[] = "%1\r\n$5\r\ncount\r\n:-2\r\n";
-
-std::string text_value(std::string_view text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 // A sanitizer tells of it and exits.
 bool is_segfault(int status) {
@@ -231,7 +206,7 @@ TEST_CASE("listener exec: a program gets each event as JSON, and is waited for")
   KeeperStage stage;
   const fs::path heard = stage.directory() / "heard";
   const fs::path program =
-      program_of(stage, "hear", "sleep 0.1; cat >> " + heard.string() + "; exit 3");
+      make_program(stage.directory() / "hear", "sleep 0.1; cat >> " + heard.string() + "; exit 3");
   stage.start({.listeners = {"exec:" + program.string()}});
   stage.tell_change(5, 2, kOne, kTwo);
   CHECK(stage.acknowledged());
@@ -248,8 +223,8 @@ TEST_CASE("listener exec: a program gets each event as JSON, and is waited for")
 TEST_CASE("listener exec: one that reads nothing and never ends is killed with its children") {
   KeeperStage stage;
   const fs::path pid = stage.directory() / "pid";
-  const fs::path program =
-      program_of(stage, "sleeper", "sleep 1000 & echo $! > " + pid.string() + "; wait");
+  const fs::path program = make_program(stage.directory() / "sleeper",
+                                        "sleep 1000 & echo $! > " + pid.string() + "; wait");
   stage.start({.listeners = {"exec:" + program.string(), "log"}, .timeout = 500ms});
   const std::string large(1 << 20, 'x');  // more than a pipe holds
   stage.tell_change(5, 1, kOne, text_value(large));

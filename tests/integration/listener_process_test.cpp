@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "instance.hpp"
 #include "keeper_stage.hpp"
+#include "listener_parts.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
@@ -21,31 +21,6 @@ using namespace peeper::test;
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string listener(std::string_view name) {
-  return std::string(PEEPER_BEHAVIOUR_DIR) + "/" + std::string(name) + ".so";
-}
-
-std::string content_of(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  return {std::istreambuf_iterator<char>{stream}, {}};
-}
-
-fs::path program_of(const fs::path& directory, const std::string& script) {
-  const fs::path file = directory / "program";
-  std::ofstream{file} << "#!/bin/sh\n" << script << "\n";
-  fs::permissions(file, fs::perms::owner_all);
-  return file;
-}
-
-constexpr char kOne[] = "%1\r\n$5\r\ncount\r\n:1\r\n";
-constexpr char kTwo[] = "%1\r\n$5\r\ncount\r\n:2\r\n";
-
-std::string text_value(std::string_view text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 template <class Condition>
 void await_so(Condition condition) {
@@ -103,7 +78,8 @@ TEST_CASE("listener exec: a program isn't killed for the time that its keeper wa
   const fs::path go = stage.directory() / "go";
   const fs::path begun = stage.directory() / "begun";
   const fs::path program =
-      program_of(stage.directory(), "> " + begun.string() + "; while ! [ -e " + go.string() +
+      make_program(stage.directory() / "program",
+                   "> " + begun.string() + "; while ! [ -e " + go.string() +
                                         " ]; do sleep 0.01; done; echo ended");
   stage.start({.listeners = {"exec:" + program.string()}, .timeout = kLimit});
   stage.tell_change(5, 1, kOne, kTwo);
@@ -118,7 +94,8 @@ TEST_CASE("listener exec: a program isn't killed for the time that its keeper wa
 
 TEST_CASE("listener: one that closes the keeper's files takes it along, and is named") {
   KeeperStage stage;
-  for (const char* wish : {"close", "close the control socket", "close what the keeper has opened"}) {
+  for (const char* wish :
+       {"close", "close the control socket", "close what the keeper has opened"}) {
     CAPTURE(wish);
     stage.start({.listeners = {"log", listener("wicked")}});
     stage.tell_change(5, 1, kOne, text_value(wish));
@@ -188,7 +165,7 @@ TEST_CASE("listener: one that writes where nobody reads is told so, and not ende
 
 TEST_CASE("listener exec: a program that kills itself by a real-time signal is logged") {
   KeeperStage stage;
-  const fs::path program = program_of(stage.directory(), "kill -42 $$");
+  const fs::path program = make_program(stage.directory() / "program", "kill -42 $$");
   stage.start({.listeners = {"exec:" + program.string()}});
   stage.tell_change(5, 1, kOne, kTwo);
   CHECK(stage.acknowledged());
@@ -199,7 +176,7 @@ TEST_CASE("listeners: what a program prints can't pass for what the keeper logs,
   Instance peeperd{"[[server]]\nname = \"counter\"\nbehaviour = \"counter\"\nstate = \"0\"\n"
                    "state_size = \"1MiB\"\nlistener = [\"exec:./program\"]\n"
                    "listener_timeout = \"500ms\"\n"};
-  program_of(peeperd.directory(), "printf '<2>x\\n'; printf part; exec sleep 1000");
+  make_program(peeperd.directory() / "program", "printf '<2>x\\n'; printf part; exec sleep 1000");
   peeperd.start();
   Talk talk = peeperd.talk();
   const std::string late = "it takes more than 500 ms; killing it";

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "instance.hpp"
+#include "listener_parts.hpp"
 #include "udp_socket.hpp"
 
 using namespace peeper;
@@ -84,8 +85,6 @@ void set_until_gone(Talk& talk, const Watch& keeper, std::int64_t wanted) {
     if (keeper.gone(2s)) return;
   }
 }
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
 
@@ -180,9 +179,8 @@ TEST_CASE("listeners: a program gets the changes as JSON, statsd as gauges") {
   const UdpSocket statsd;
   Instance peeperd{config("\"exec:./hear\", \"statsd:" + statsd.address() + "\"")};
   const fs::path heard = peeperd.directory() / "heard";
-  std::ofstream{peeperd.directory() / "hear"}
-      << "#!/bin/sh\necho out; echo err >&2; cat >> " << heard.string() << "\n";
-  fs::permissions(peeperd.directory() / "hear", fs::perms::owner_all);
+  make_program(peeperd.directory() / "hear",
+               "echo out; echo err >&2; cat >> " + heard.string());
   peeperd.start();
   Talk talk = peeperd.talk();
   peeperd.await([&] {

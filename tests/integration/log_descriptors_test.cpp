@@ -4,25 +4,19 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "descriptor_limit.hpp"
+#include "file_content.hpp"
 #include "instance.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
 
 namespace {
-
-std::string content(const std::filesystem::path& file) {
-  std::ifstream stream{file};
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
 
 // Of the process; what it was.
 rlim_t limit_to(int pid, auto resource, rlim_t most) {
@@ -31,16 +25,6 @@ rlim_t limit_to(int pid, auto resource, rlim_t most) {
   const rlim_t before = std::exchange(limit.rlim_cur, most);
   REQUIRE(::prlimit(pid, resource, &limit, nullptr) == 0);
   return before;
-}
-
-// The limit under which the process may open so many more.
-rlim_t limit_for(int pid, int more) {
-  rlim_t limit = 0;
-  while (more > 0)
-    if (!std::filesystem::exists(std::filesystem::symlink_status(
-            "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(limit++))))
-      --more;
-  return limit;
 }
 
 std::string config_with(const std::filesystem::path& log) {
@@ -67,7 +51,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
     CHECK(talk({"CALL", "mine", "out", line + "\n"}) == "OK");
   };
   const auto await_in = [&](const std::filesystem::path& where, const std::string& line) {
-    peeperd.await([&] { return mentions(content(where), "out| " + line + "\n"); });
+    peeperd.await([&] { return mentions(content_of(where), "out| " + line + "\n"); });
   };
   print("beginning");
   const std::string longest(6'000, 'l');
@@ -80,10 +64,10 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   }
   print(longest);
   await_in(file, longest);
-  CHECK(mentions(content(older), "out| beginning\n"));
+  CHECK(mentions(content_of(older), "out| beginning\n"));
   print("short");
   await_in(file, "short");
-  CHECK(mentions(content(older), "out| " + longest + "\n"));
+  CHECK(mentions(content_of(older), "out| " + longest + "\n"));
 
   // Not even the place of a file that is closed.
   limit_to(pid, RLIMIT_NOFILE, 3);
@@ -91,7 +75,7 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   print("shorter");
   print(longest + " again");
   await_in(file, longest + " again");
-  const std::string all = content(file);
+  const std::string all = content_of(file);
   CHECK(mentions(all, "out| short\n"));
   CHECK(mentions(all, "out| " + longest + "\n"));
   CHECK(mentions(all, "out| shorter\n"));
@@ -102,9 +86,9 @@ TEST_CASE("log file: rotated when clients have all descriptors; where it can't b
   limit_to(pid, RLIMIT_NOFILE, before);
   peeperd.await([&] {
     print("later");
-    return mentions(content(older), "out| shorter\n");
+    return mentions(content_of(older), "out| shorter\n");
   });
-  CHECK(content(older).starts_with(all));
+  CHECK(content_of(older).starts_with(all));
   print("last");
   await_in(file, "last");
   CHECK(!std::filesystem::exists(file.string() + ".next"));
@@ -129,9 +113,9 @@ TEST_CASE("log file: lines that there is no room for are counted, and nothing el
   CHECK(mentions(peeperd.log(), "peeperd: its log can't be written: File too large"));
   limit_to(pid, RLIMIT_FSIZE, before);
   CHECK(talk({"CALL", "mine", "out", "room\n"}) == "OK");
-  peeperd.await([&] { return mentions(content(file), "out| room\n"); });
-  CHECK(!mentions(content(file), "no room"));
-  CHECK(mentions(content(file), " lines of the log could not be written before this: File too "
+  peeperd.await([&] { return mentions(content_of(file), "out| room\n"); });
+  CHECK(!mentions(content_of(file), "no room"));
+  CHECK(mentions(content_of(file), " lines of the log could not be written before this: File too "
                                 "large\n"));
   peeperd.stop();
 }

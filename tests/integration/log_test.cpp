@@ -8,19 +8,13 @@
 #include <sstream>
 #include <string>
 
+#include "file_content.hpp"
 #include "instance.hpp"
 
 using namespace peeper;
 using namespace peeper::test;
 
 namespace {
-
-std::string content(const std::filesystem::path& file) {
-  std::ifstream stream{file};
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
 
 std::string with_daemon(std::string_view keys) {
   return "[daemon]\n" + std::string(keys) + counter_config();
@@ -58,7 +52,7 @@ TEST_CASE("log file: lines of JSON, each well-formed, and what was moved away is
   CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
   CHECK(talk({"CALL", "counter", "inc"}) == "1");
   bool told = false;
-  std::istringstream lines{content(file)};
+  std::istringstream lines{content_of(file)};
   for (std::string line; std::getline(lines, line);) {
     const auto object = boost::json::parse(line).as_object();
     CHECK(object.contains("time"));
@@ -79,21 +73,21 @@ TEST_CASE("log file: lines of JSON, each well-formed, and what was moved away is
   peeperd.daemon().signal(SIGHUP);
   peeperd.await([&] { return std::filesystem::exists(file); });
   CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
-  peeperd.await([&] { return mentions(content(file), "crash 2"); });
-  CHECK_FALSE(mentions(content(peeperd.directory() / "moved"), "crash 2"));
+  peeperd.await([&] { return mentions(content_of(file), "crash 2"); });
+  CHECK_FALSE(mentions(content_of(peeperd.directory() / "moved"), "crash 2"));
 
   // To text, and to another file, by a reload.
   const auto other = peeperd.directory() / "other.log";
   write(peeperd, with_daemon("log_to = \"" + other.string() + "\"\n"));
   CHECK(peeperd.peeper({"reload"}).out == "OK\n");
   CHECK(talk({"CALL", "counter", "segv"}).starts_with("-CRASHED"));
-  peeperd.await([&] { return mentions(content(other), "[warning] server counter: worker "); });
+  peeperd.await([&] { return mentions(content_of(other), "[warning] server counter: worker "); });
 
   // What can't be written is refused, and changes nothing.
   write(peeperd, with_daemon("log_to = \"" + other.string() + "/x\"\n"));
   CHECK(mentions(peeperd.peeper({"reload"}).err, "log_to: cannot make files in"));
   peeperd.stop();
-  CHECK(mentions(content(other), "peeperd has stopped"));
+  CHECK(mentions(content_of(other), "peeperd has stopped"));
   CHECK(peeperd.log().empty());
 }
 

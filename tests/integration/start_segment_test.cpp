@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <sstream>
 
+#include "file_content.hpp"
 #include "instance.hpp"
 
 using namespace peeper;
@@ -14,13 +14,6 @@ using namespace peeper::test;
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  std::stringstream bytes;
-  bytes << stream.rdbuf();
-  return bytes.str();
-}
 
 void write_private(const fs::path& file, const std::string& bytes) {
   std::ofstream{file, std::ios::binary} << bytes;
@@ -75,7 +68,7 @@ TEST_CASE("a State of another size or version is refused, and its segment kept f
                                Change{"shape_newer", "its version was 0, is 2"}}) {
     CAPTURE(change.shape);
     install(peeperd, change.shape);
-    const std::string before = bytes_of(peeperd.segment("mine"));
+    const std::string before = content_of(peeperd.segment("mine"));
     const std::string down = down_text(peeperd);
     CAPTURE(down);
     CHECK(down.starts_with("-DOWN mine: State changed since segment " + peeperd.segment("mine") +
@@ -83,7 +76,7 @@ TEST_CASE("a State of another size or version is refused, and its segment kept f
                            ". Use the behaviour it was made with"));
     CHECK(names_the_way_out(down, peeperd));
     // Bookkeeping aside (who runs, which daemon), all is as it was: what lies behind it is equal.
-    const std::string after = bytes_of(peeperd.segment("mine"));
+    const std::string after = content_of(peeperd.segment("mine"));
     REQUIRE(after.size() == before.size());
     constexpr std::size_t kBookkeeping = 64 * 1024;
     CHECK(after.substr(kBookkeeping) == before.substr(kBookkeeping));
@@ -107,7 +100,7 @@ TEST_CASE("another behaviour, state_size or mailbox than the segment's is refuse
   peeperd.start();
   CHECK(peeperd.talk()({"CALL", "mine", "inc"}) == "1");
   peeperd.stop();
-  const std::string before = bytes_of(peeperd.segment("mine"));
+  const std::string before = content_of(peeperd.segment("mine"));
   struct Change {
     std::string config;
     std::string differs;
@@ -125,7 +118,7 @@ TEST_CASE("another behaviour, state_size or mailbox than the segment's is refuse
     CHECK(down.starts_with("-DOWN mine: segment " + peeperd.segment("mine")));
     CHECK(down.find(differs) != std::string::npos);
     CHECK(names_the_way_out(down, peeperd));
-    CHECK(bytes_of(peeperd.segment("mine")) == before);
+    CHECK(content_of(peeperd.segment("mine")) == before);
   }
   configure(peeperd, mine());
   peeperd.start();
@@ -148,7 +141,7 @@ TEST_CASE("a file of garbage in the segment's place is refused and not touched")
     CAPTURE(down);
     CHECK(down.starts_with("-DOWN mine: segment " + peeperd.segment("mine") + " "));
     CHECK(names_the_way_out(down, peeperd));
-    CHECK(bytes_of(peeperd.segment("mine")) == garbage);
+    CHECK(content_of(peeperd.segment("mine")) == garbage);
   }
   fs::remove(peeperd.segment("mine"));
 }
@@ -162,7 +155,7 @@ TEST_CASE("a segment with one damaged word in its header is refused or works, an
   peeperd.start();
   CHECK(peeperd.talk()({"CALL", "mine", "inc"}) == "1");
   peeperd.stop();
-  const std::string good = bytes_of(peeperd.segment("mine"));
+  const std::string good = content_of(peeperd.segment("mine"));
   for (std::size_t word = 0; word < 32; ++word) {
     CAPTURE(word);
     std::string damaged = good;
@@ -206,6 +199,6 @@ TEST_CASE("a segment's name that leads elsewhere is refused") {
   write_private(elsewhere, "");
   fs::create_symlink(elsewhere, peeperd.segment("mine"));
   CHECK(down_text(peeperd).starts_with("-DOWN mine: cannot open segment "));
-  CHECK(bytes_of(elsewhere) == "");
+  CHECK(content_of(elsewhere) == "");
   fs::remove(peeperd.segment("mine"));
 }

@@ -26,13 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string content(const fs::path& file) {
-  std::ifstream stream{file};
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
 // A soft limit of this process's that is lower for a while.
 class Lowered {
  public:
@@ -129,7 +122,7 @@ TEST_CASE("log file: one that can't be rotated grows, and is tried again once a 
   // A directory with something in it is replaced by no file.
   fs::create_directories(older / "x");
   log.lines(1, 200);
-  const std::string all = content(file);
+  const std::string all = test::content_of(file);
   const std::string note = "the log can't be rotated: cannot rename " + file.string() + " to " +
                            older.string() + ": Is a directory; the file grows until it can\n";
   const std::size_t at = all.find(note);
@@ -145,8 +138,8 @@ TEST_CASE("log file: one that can't be rotated grows, and is tried again once a 
   CHECK(!fs::exists(older));
   test_now += 1;
   log.lines(202, 202);
-  CHECK(content(older) == all + lines(201, 201));
-  CHECK(content(file) == lines(202, 202));
+  CHECK(test::content_of(older) == all + lines(201, 201));
+  CHECK(test::content_of(file) == lines(202, 202));
   CHECK(log.thrown == 0);
 }
 
@@ -161,17 +154,17 @@ TEST_CASE("log file: without a descriptor nothing moves and no line is lost") {
     log.logger.info("short");
     log.logger.info(std::string(500, 'y'));
   }
-  const std::string all = content(file);
+  const std::string all = test::content_of(file);
   CHECK(all.starts_with(std::string(500, 'x') + "\n"));  // an empty file isn't rotated
   CHECK(all.find("Too many open files") != all.npos);
   CHECK(all.ends_with("\nshort\n" + std::string(500, 'y') + "\n"));
-  CHECK(content(directory.path() / "d.1.log") == "one\n");
+  CHECK(test::content_of(directory.path() / "d.1.log") == "one\n");
   CHECK(!fs::exists(directory.path() / "d.2.log"));
   test_now += FileSink::kRetryNs;
   log.lines(1, 1);
-  CHECK(content(file) == lines(1, 1));
-  CHECK(content(directory.path() / "d.1.log") == all);
-  CHECK(content(directory.path() / "d.2.log") == "one\n");
+  CHECK(test::content_of(file) == lines(1, 1));
+  CHECK(test::content_of(directory.path() / "d.1.log") == all);
+  CHECK(test::content_of(directory.path() / "d.2.log") == "one\n");
   CHECK(log.thrown == 0);
 }
 
@@ -183,28 +176,28 @@ TEST_CASE("log file: rotations that fail, however many, cost no older file") {
     directory.write("d.2.log", "two\n");
     directory.write("d.3.log/x", "");
     for (int i = 0; i < 10; ++i) CHECK_FALSE(rotate_log(file, 3).has_value());
-    CHECK(content(directory.file("d.1.log")) == "one\n");
-    CHECK(content(directory.file("d.2.log")) == "two\n");
-    CHECK(content(file) == "now\n");
+    CHECK(test::content_of(directory.file("d.1.log")) == "one\n");
+    CHECK(test::content_of(directory.file("d.2.log")) == "two\n");
+    CHECK(test::content_of(file) == "now\n");
     CHECK(!fs::exists(file + ".next"));
   }
   SUBCASE("only the first is free, as one that failed half-way leaves it") {
     directory.write("d.2.log", "two\n");
     directory.write("d.3.log", "three\n");
     CHECK(rotate_log(file, 3).has_value());
-    CHECK(content(directory.file("d.1.log")) == "now\n");
-    CHECK(content(directory.file("d.2.log")) == "two\n");
-    CHECK(content(directory.file("d.3.log")) == "three\n");
+    CHECK(test::content_of(directory.file("d.1.log")) == "now\n");
+    CHECK(test::content_of(directory.file("d.2.log")) == "two\n");
+    CHECK(test::content_of(directory.file("d.3.log")) == "three\n");
   }
   SUBCASE("the file itself was moved away, and a peeperd died in the middle") {
     fs::rename(file, directory.path() / "moved");
     directory.write("d.log.next", "left");
     CHECK(rotate_log(file, 2).has_value());
     CHECK(fs::exists(file));
-    CHECK(content(file).empty());
+    CHECK(test::content_of(file).empty());
     CHECK(!fs::exists(directory.path() / "d.1.log"));
     CHECK(!fs::exists(file + ".next"));
-    CHECK(content(directory.file("moved")) == "now\n");
+    CHECK(test::content_of(directory.file("moved")) == "now\n");
   }
 }
 
@@ -217,7 +210,7 @@ TEST_CASE("log file: lines that find no room are lost whole, counted, and told")
     {
       const Lowered size{RLIMIT_FSIZE, 25};
       log.lines(1, 6);
-      CHECK(content(file) == lines(1, 3));
+      CHECK(test::content_of(file) == lines(1, 3));
       CHECK(log.told == std::vector<std::string>{
                             "can't be written: File too large; lines are lost until it can"});
       test_now += FileSink::kTellEveryNs;
@@ -225,7 +218,7 @@ TEST_CASE("log file: lines that find no room are lost whole, counted, and told")
       CHECK(log.told.size() == 2);
     }
     log.lines(8, 9);
-    CHECK(content(file) == lines(1, 3) +
+    CHECK(test::content_of(file) == lines(1, 3) +
                                "4 lines of the log could not be written before this: File too "
                                "large\n" +
                                lines(8, 9));
@@ -238,7 +231,7 @@ TEST_CASE("log file: lines that find no room are lost whole, counted, and told")
       log.lines(1, 6);
     }
     log.lines(7, 7);
-    std::istringstream stream{content(file)};
+    std::istringstream stream{test::content_of(file)};
     std::vector<std::string> messages;
     for (std::string line; std::getline(stream, line);)
       messages.emplace_back(boost::json::parse(line).at("message").as_string());
@@ -254,7 +247,7 @@ TEST_CASE("log file: lines that find no room are lost whole, counted, and told")
       log.lines(1, 2);
     }
     log.logger.sinks().clear();
-    CHECK(content(file) ==
+    CHECK(test::content_of(file) ==
           lines(1, 1) + "1 line of the log could not be written before this: File too large\n");
   }
 }
@@ -299,7 +292,7 @@ TEST_CASE("log file: a line that there is no memory for is lost like others") {
   log.logger.info("too much");
   log.lines(1, 1);
   CHECK(log.thrown == 0);
-  CHECK(content(file) ==
+  CHECK(test::content_of(file) ==
         "1 line of the log could not be written before this: std::bad_alloc\n" + lines(1, 1));
 }
 
@@ -310,6 +303,6 @@ TEST_CASE("log file: one that somebody has emptied meanwhile isn't rotated for w
   log.lines(1, 10);
   fs::resize_file(file, 0);
   log.lines(11, 20);
-  CHECK(content(file) == lines(11, 20));
+  CHECK(test::content_of(file) == lines(11, 20));
   CHECK(!fs::exists(directory.path() / "d.1.log"));
 }

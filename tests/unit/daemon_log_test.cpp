@@ -35,13 +35,6 @@ std::string formatted(spdlog::formatter& format, std::string_view text,
   return {out.data(), out.size()};
 }
 
-std::string content(const std::filesystem::path& file) {
-  std::ifstream stream{file};
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
 // Puts spdlog's default logger back, which set_up_log() replaces.
 struct KeepsLogger {
   std::shared_ptr<spdlog::logger> before = spdlog::default_logger();
@@ -122,15 +115,15 @@ TEST_CASE("log: a file that has its size becomes the first of so many older ones
   daemon.log_files = 2;
   REQUIRE(set_up_log(daemon).has_value());
   for (int i = 0; i < 500; ++i) spdlog::info("line {}", i);
-  CHECK(content(file).ends_with("line 499\n"));
+  CHECK(test::content_of(file).ends_with("line 499\n"));
   CHECK(std::filesystem::exists(directory.path() / "d.1.log"));
   CHECK(std::filesystem::exists(directory.path() / "d.2.log"));
   CHECK_FALSE(std::filesystem::exists(directory.path() / "d.3.log"));
   for (const char* name : {"d.log", "d.1.log", "d.2.log"})
     CHECK(std::filesystem::file_size(directory.path() / name) <= 4096);
   // From one file to the next no line is missing.
-  std::stringstream all{content(directory.path() / "d.2.log") +
-                        content(directory.path() / "d.1.log") + content(file)};
+  std::stringstream all{test::content_of(directory.path() / "d.2.log") +
+                        test::content_of(directory.path() / "d.1.log") + test::content_of(file)};
   std::vector<std::string> lines;
   for (std::string line; std::getline(all, line);) lines.push_back(line);
   REQUIRE(lines.size() > 100);
@@ -152,8 +145,8 @@ TEST_CASE("log: set up again, a file that was moved away is made anew; level and
   REQUIRE(set_up_log(daemon).has_value());
   spdlog::info("not this");
   spdlog::warn("second");
-  CHECK(content(directory.path() / "moved").ends_with("first\n"));
-  CHECK(boost::json::parse(content(file)).at("message") == "second");
+  CHECK(test::content_of(directory.path() / "moved").ends_with("first\n"));
+  CHECK(boost::json::parse(test::content_of(file)).at("message") == "second");
 }
 
 TEST_CASE("log: a file that can't be opened is a failure, and the log stays what it was") {
@@ -164,7 +157,7 @@ TEST_CASE("log: a file that can't be opened is a failure, and the log stays what
   REQUIRE_FALSE(failed.has_value());
   CHECK(failed.error().what.find("under_a_file") != std::string::npos);
   spdlog::info("still here");
-  CHECK(content(directory.path() / "good.log").ends_with("still here\n"));
+  CHECK(test::content_of(directory.path() / "good.log").ends_with("still here\n"));
 
   auto daemon = to_file(directory.path() / "missing" / "d.log");
   daemon.log_to_place = {3, 4};
@@ -192,7 +185,7 @@ TEST_CASE("log: a full disk is told once, on stderr, and stops nothing") {
   for (int i = 0; i < 100; ++i) spdlog::info("line {}", i);
   ::dup2(before.get(), STDERR_FILENO);
   CHECK(set.has_value());
-  const std::string told = content(directory.path() / "stderr");
+  const std::string told = test::content_of(directory.path() / "stderr");
   CHECK(told.starts_with("peeperd: its log can't be written: "));
   CHECK(told.find("No space left on device") != std::string::npos);
   CHECK(std::ranges::count(told, '\n') == 1);

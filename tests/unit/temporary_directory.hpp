@@ -1,4 +1,4 @@
-// A private directory, removed with all that is in it.
+// A private directory, removed with all that is in it, and what a file there has.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -34,5 +35,11 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+// What a file has, as of now; empty if it can't be read.
+inline std::string content_of(const std::filesystem::path& file) {
+  std::ifstream stream{file, std::ios::binary};
+  return {std::istreambuf_iterator<char>{stream}, {}};
+}
 
 }  // namespace peeper::test
