@@ -17,8 +17,23 @@ void add_word(CLI::App* command, const char* name, std::string& word, const char
   command->add_option(name, word, text)->required()->type_name("");
 }
 
-void add_message_words(CLI::App* command, Fields& fields) {
+namespace {
+
+void add_server(CLI::App* command, Fields& fields) {
   add_word(command, "SERVER", fields.server, "the server's name");
+}
+
+}  // namespace
+
+CLI::App* add_server_verb(CLI::App& app, Fields& fields, Verb verb, const char* name,
+                          const char* text, const char* more) {
+  CLI::App* command = add_verb(app, fields, verb, name, text, more);
+  add_server(command, fields);
+  return command;
+}
+
+void add_message_words(CLI::App* command, Fields& fields) {
+  add_server(command, fields);
   add_word(command, "MESSAGE", fields.message, "the message's name");
   command->add_option("ARG", fields.shown_only, "arguments, sent as they are")->type_name("");
 }

@@ -31,6 +31,9 @@ struct Fields {
 
 CLI::App* add_verb(CLI::App& app, Fields& fields, Verb verb, const char* name, const char* text,
                    const char* more);
+// The same of a command about one server: with SERVER.
+CLI::App* add_server_verb(CLI::App& app, Fields& fields, Verb verb, const char* name,
+                          const char* text, const char* more);
 void add_word(CLI::App* command, const char* name, std::string& word, const char* text);
 // SERVER MESSAGE [ARG ...]
 void add_message_words(CLI::App* command, Fields& fields);

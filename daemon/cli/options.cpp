@@ -1,10 +1,7 @@
 #include "daemon/cli/options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdint>
 #include <sstream>
-#include <string_view>
 
 #include "common/limits.hpp"
 #include "daemon/cli/commands.hpp"

@@ -38,48 +38,44 @@ void add_inspection(CLI::App& app, Fields& fields) {
   add_verb(app, fields, Verb::kMetrics, "metrics", "Print all counts, as Prometheus reads them",
            "'metrics' in the configuration gives them over HTTP as well.\n"
            "Example: peeper metrics | grep peeper_calls_total");
-  CLI::App* state =
-      add_verb(app, fields, Verb::kState, "state",
-               "Print a server's state after its last committed message",
-               "Also of one that hangs, is suspended or is down. PATH leads to a\n"
-               "part of it: names, indices from 0 and keys, with dots between them; what\n"
-               "has a dot or a quote itself is quoted, as in hosts.\"a.b\".port\n"
-               "Example: peeper state counter\n"
-               "         peeper state bank accounts.42\n"
-               "         peeper --json state shop items.3.name");
-  add_word(state, "SERVER", fields.server, "the server's name");
+  CLI::App* state = add_server_verb(
+      app, fields, Verb::kState, "state",
+      "Print a server's state after its last committed message",
+      "Also of one that hangs, is suspended or is down. PATH leads to a\n"
+      "part of it: names, indices from 0 and keys, with dots between them; what\n"
+      "has a dot or a quote itself is quoted, as in hosts.\"a.b\".port\n"
+      "Example: peeper state counter\n"
+      "         peeper state bank accounts.42\n"
+      "         peeper --json state shop items.3.name");
   state->add_option("PATH", fields.path, "only this part of it")->type_name("");
-  CLI::App* watch =
-      add_verb(app, fields, Verb::kWatch, "watch",
-               "Print a server's state, then what changes of it",
-               "Also why a worker ended. Changes that come faster are shown together, and how\n"
-               "many they were is said. With --json one document a change, in lines.\n"
-               "Example: peeper watch counter");
-  add_word(watch, "SERVER", fields.server, "the server's name");
+  CLI::App* watch = add_server_verb(
+      app, fields, Verb::kWatch, "watch",
+      "Print a server's state, then what changes of it",
+      "Also why a worker ended. Changes that come faster are shown together, and how\n"
+      "many they were is said. With --json one document a change, in lines.\n"
+      "Example: peeper watch counter");
   add_delay(watch, fields, 1, "at least between two changes shown (default 100)");
-  CLI::App* status =
-      add_verb(app, fields, Verb::kStatus, "status", "Print all that is known about a server",
-               "Example: peeper status counter");
-  add_word(status, "SERVER", fields.server, "the server's name");
+  add_server_verb(
+      app, fields, Verb::kStatus, "status", "Print all that is known about a server",
+      "Example: peeper status counter");
 }
 
 void add_debugging(CLI::App& app, Fields& fields) {
-  CLI::App* stats = add_verb(app, fields, Verb::kStatistics, "stats",
-                             "Print a server's counts of messages, replies and crashes",
-                             "They are off, and then no_statistics, until somebody wants them.\n"
-                             "Example: peeper stats counter on\n"
-                             "         peeper stats counter");
-  add_word(stats, "SERVER", fields.server, "the server's name");
+  CLI::App* stats = add_server_verb(
+      app, fields, Verb::kStatistics, "stats",
+      "Print a server's counts of messages, replies and crashes",
+      "They are off, and then no_statistics, until somebody wants them.\n"
+      "Example: peeper stats counter on\n"
+      "         peeper stats counter");
   add_on_or_off(stats, fields, "begin or end counting");
-  CLI::App* trace =
-      add_verb(app, fields, Verb::kTrace, "trace",
-               "Print a server's messages, replies, crashes and starts, live, or log them",
-               "Live until Ctrl-C: a thousand a second at most, and how many more there\n"
-               "were. With on or off they are in peeperd's log, at level info, and begin\n"
-               "with *DBG*. What goes through a client's own channel isn't seen.\n"
-               "Example: peeper trace counter\n"
-               "         peeper trace counter on");
-  add_word(trace, "SERVER", fields.server, "the server's name");
+  CLI::App* trace = add_server_verb(
+      app, fields, Verb::kTrace, "trace",
+      "Print a server's messages, replies, crashes and starts, live, or log them",
+      "Live until Ctrl-C: a thousand a second at most, and how many more there\n"
+      "were. With on or off they are in peeperd's log, at level info, and begin\n"
+      "with *DBG*. What goes through a client's own channel isn't seen.\n"
+      "Example: peeper trace counter\n"
+      "         peeper trace counter on");
   add_on_or_off(trace, fields, "begin or end logging");
 }
 

@@ -23,30 +23,28 @@ void add_tree_orders(CLI::App& app, Fields& fields) {
 }
 
 void add_suspension(CLI::App& app, Fields& fields) {
-  CLI::App* suspend =
-      add_verb(app, fields, Verb::kSuspend, "suspend",
-               "Let a server handle no messages until it is resumed",
-               "OK once the callback in hand has ended. Messages wait in the mailbox meanwhile;\n"
-               "calls may time out. callback_timeout doesn't count. A worker that crashes or is\n"
-               "restarted is followed by one that isn't suspended.\n"
-               "Example: peeper suspend counter");
-  add_word(suspend, "SERVER", fields.server, "the server's name");
-  CLI::App* resume = add_verb(app, fields, Verb::kResume, "resume",
-                              "Let a suspended server handle its messages again",
-                              "Example: peeper resume counter");
-  add_word(resume, "SERVER", fields.server, "the server's name");
+  add_server_verb(
+      app, fields, Verb::kSuspend, "suspend",
+      "Let a server handle no messages until it is resumed",
+      "OK once the callback in hand has ended. Messages wait in the mailbox meanwhile;\n"
+      "calls may time out. callback_timeout doesn't count. A worker that crashes or is\n"
+      "restarted is followed by one that isn't suspended.\n"
+      "Example: peeper suspend counter");
+  add_server_verb(
+      app, fields, Verb::kResume, "resume",
+      "Let a suspended server handle its messages again",
+      "Example: peeper resume counter");
 }
 
 void add_upgrade(CLI::App& app, Fields& fields) {
-  CLI::App* upgrade =
-      add_verb(app, fields, Verb::kUpgrade, "upgrade",
-               "Run other code for a server's state (code_change)",
-               "Messages wait meanwhile. If the new code fails at its start, the old goes on.\n"
-               "PATH is what 'behaviour' could be in the configuration: a name, or a path that\n"
-               "is relative to the configuration's directory. The configuration should say the\n"
-               "same before peeperd is started again.\n"
-               "Example: peeper upgrade counter ./counter-2.so");
-  add_word(upgrade, "SERVER", fields.server, "the server's name");
+  CLI::App* upgrade = add_server_verb(
+      app, fields, Verb::kUpgrade, "upgrade",
+      "Run other code for a server's state (code_change)",
+      "Messages wait meanwhile. If the new code fails at its start, the old goes on.\n"
+      "PATH is what 'behaviour' could be in the configuration: a name, or a path that\n"
+      "is relative to the configuration's directory. The configuration should say the\n"
+      "same before peeperd is started again.\n"
+      "Example: peeper upgrade counter ./counter-2.so");
   add_word(upgrade, "PATH", fields.path, "the new behaviour");
   add_milliseconds(*upgrade, fields.call_timeout_ms,
                    "how long the old code may take to end, and the\n"
@@ -54,11 +52,11 @@ void add_upgrade(CLI::App& app, Fields& fields) {
 }
 
 void add_kill(CLI::App& app, Fields& fields) {
-  CLI::App* kill = add_verb(app, fields, Verb::kKill, "kill",
-                            "Kill one of a server's processes, to see it come back",
-                            "Example: peeper kill counter\n"
-                            "         peeper kill counter keeper SIGTERM");
-  add_word(kill, "SERVER", fields.server, "the server's name");
+  CLI::App* kill = add_server_verb(
+      app, fields, Verb::kKill, "kill",
+      "Kill one of a server's processes, to see it come back",
+      "Example: peeper kill counter\n"
+      "         peeper kill counter keeper SIGTERM");
   kill->add_option("PROCESS", fields.process, "worker (if not given), keeper or standby")
       ->type_name("");
   kill->add_option("SIGNAL", fields.signal, "by name, such as SIGSEGV (if not given, SIGKILL)")

@@ -1,6 +1,5 @@
 #include "daemon/log/set_up_log.hpp"
 
-#include <poll.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -40,12 +39,9 @@ spdlog::sink_ptr syslog_sink(LogFormat format) {
   return sink;
 }
 
-// Only if stderr takes it at once.
+// As far as stderr takes it at once.
 void tell_on_stderr(const std::string& what) {
-  const std::string text = "peeperd: its log " + what + "\n";
-  pollfd wanted{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&wanted, 1, 0) != 1 || (wanted.revents & POLLOUT) == 0) return;
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  write_at_once(STDERR_FILENO, "peeperd: its log " + what + "\n");
 }
 
 Result<spdlog::sink_ptr> file_sink(const config::DaemonSection& daemon) {

@@ -26,6 +26,20 @@ std::string_view colour_of(spdlog::level::level_enum level) {
 
 }  // namespace
 
+// What is ready takes at least PIPE_BUF bytes without blocking.
+std::size_t write_at_once(int fd, std::string_view text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    pollfd wanted{fd, POLLOUT, 0};
+    if (::poll(&wanted, 1, 0) != 1 || (wanted.revents & POLLOUT) == 0) break;
+    const ssize_t written =
+        ::write(fd, text.data() + done, std::min<std::size_t>(text.size() - done, PIPE_BUF));
+    if (written <= 0) break;
+    done += static_cast<std::size_t>(written);
+  }
+  return done;
+}
+
 void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
   spdlog::memory_buf_t formatted;
   formatter_->format(message, formatted);
@@ -37,23 +51,12 @@ void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
   if (lost_ != 0)
     text.insert(0, "peeperd: " + std::to_string(lost_) + " lines were lost, nobody read them\n");
   if (is_in_line_) text.insert(0, "\n");
-  if (write(text))
+  const std::size_t written = write_at_once(fd_, text);
+  if (written != 0) is_in_line_ = written != text.size();
+  if (written == text.size())
     lost_ = 0;
   else
     ++lost_;
-}
-
-// What is ready takes at least PIPE_BUF bytes without blocking.
-bool StderrSink::write(std::string_view text) {
-  while (!text.empty()) {
-    pollfd wanted{fd_, POLLOUT, 0};
-    if (::poll(&wanted, 1, 0) != 1 || (wanted.revents & POLLOUT) == 0) return false;
-    const ssize_t written = ::write(fd_, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-    is_in_line_ = !text.empty();
-  }
-  return true;
 }
 
 }  // namespace peeper::daemon

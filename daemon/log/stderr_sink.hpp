@@ -6,10 +6,14 @@
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace peeper::daemon {
+
+// How much of it `fd` takes without making anybody wait.
+std::size_t write_at_once(int fd, std::string_view text);
 
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
@@ -20,9 +24,6 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
  private:
   void sink_it_(const spdlog::details::log_msg& message) override;
   void flush_() override {}
-  // False: not all of it.
-  bool write(std::string_view text);
-
   const int fd_;
   const Colours colours_;
   std::uint64_t lost_ = 0;

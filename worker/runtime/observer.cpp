@@ -33,6 +33,8 @@ class Observer {
     head = {};
     do {
       const std::uint64_t before = count_changes();
+      sequence_ = committed();
+      is_foreign_ = false;
       const Result<void> taken = is_small() ? take_copy(value, until) : take_in_place(value);
       if (!taken && taken.error().system_error == EAGAIN) {
         std::this_thread::sleep_for(kPause);
@@ -59,6 +61,9 @@ class Observer {
            kMostShadowBytes;
   }
 
+  [[nodiscard]] std::uint64_t committed() const {
+    return segment_.control().committed.load(std::memory_order_acquire);
+  }
   [[nodiscard]] std::uint64_t count_changes() const {
     return segment_.control().counts.state_changes.load(std::memory_order_acquire);
   }
@@ -66,12 +71,10 @@ class Observer {
   // the commit. Where others were committed meanwhile, those counted `before` it was looked.
   [[nodiscard]] std::uint64_t count_seen(std::uint64_t before) const {
     const std::uint64_t now = count_changes();
-    return segment_.control().committed.load(std::memory_order_acquire) == sequence_ ? now : before;
+    return committed() == sequence_ ? now : before;
   }
 
   Result<void> take_copy(std::string& value, segment::Shadow::Clock::time_point until) {
-    sequence_ = segment_.control().committed.load(std::memory_order_acquire);
-    is_foreign_ = false;
     if (const auto refreshed = shadow_.refresh(until); !refreshed) return refreshed;
     sequence_ = shadow_.sequence();
     show(shadow_.heap(), value);
@@ -79,8 +82,6 @@ class Observer {
   }
 
   Result<void> take_in_place(std::string& value) {
-    sequence_ = segment_.control().committed.load(std::memory_order_acquire);
-    is_foreign_ = false;
     if (const auto taken = picture_.take(); !taken) return taken;
     sequence_ = picture_.sequence();
     show(picture_.heap(), value);
