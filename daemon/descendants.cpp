@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,34 +13,22 @@
 #include <fstream>
 #include <iterator>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include "common/unique_fd.hpp"
+#include "daemon/child_mark.hpp"
 
 namespace peeper::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kVariable = "PEEPER_CHILD_OF=";
 // After a death the next worker comes first.
 constexpr std::chrono::milliseconds kMoment{5};
-// Environments are bounded by the kernel; this bounds what is read of one.
-constexpr std::size_t kMostEnvironment = 4 << 20;
-
-std::string read_some(const fs::path& file) {
-  std::ifstream stream{file, std::ios::binary};
-  std::string text;
-  char buffer[4096];
-  do {
-    stream.read(buffer, sizeof buffer);
-    text.append(buffer, static_cast<std::size_t>(stream.gcount()));
-  } while (stream && text.size() < kMostEnvironment);
-  return text;
-}
-
-std::string mark_of(int pid) {
-  return mark_in(read_some("/proc/" + std::to_string(pid) + "/environ"));
-}
+// A moment apart: time for a program to be read from a slow disk. What can't be told of a process
+// for longer won't be told.
+constexpr int kMostLooks = 200;
 
 // As the kernel lists them, thread by thread; nothing where it doesn't.
 std::vector<int> children_of_this_process() {
@@ -52,6 +39,22 @@ std::vector<int> children_of_this_process() {
     std::copy(std::istream_iterator<int>{list}, {}, std::back_inserter(pids));
   }
   return pids;
+}
+
+// Waits for one that executes a program: what is left of an earlier peeperd is looked at once.
+std::string settled_mark_of(int pid) {
+  for (int look = 0; look < 20; ++look) {
+    if (auto mark = mark_of(pid)) return *std::move(mark);
+    std::this_thread::sleep_for(kMoment);
+  }
+  return {};
+}
+
+// `looks`: how often it was looked at in vain.
+Fate judge(int pid, int group, const Kin& living, int looks) {
+  const Fate fate = fate_of({group, mark_of(pid)}, living);
+  if (fate != Fate::kLookAgain || looks < kMostLooks) return fate;
+  return fate_of({group, std::string{}}, living);
 }
 
 std::optional<int> pid_in(const std::string& text) {
@@ -65,29 +68,11 @@ std::optional<int> pid_in(const std::string& text) {
 
 Fate fate_of(const Stray& stray, const Kin& living) {
   if (living.groups.contains(stray.group)) return Fate::kLeave;
-  if (stray.mark.empty()) return living.is_init ? Fate::kLeave : Fate::kKill;
-  return living.marks.contains(stray.mark) ? Fate::kLeave : Fate::kKill;
-}
-
-std::string mark_in(std::string_view environment) {
-  while (!environment.empty()) {
-    const std::string_view variable = environment.substr(0, environment.find('\0'));
-    if (variable.starts_with(kVariable)) return std::string(variable);
-    environment.remove_prefix(std::min(variable.size() + 1, environment.size()));
-  }
-  return {};
-}
-
-bool is_of_family(std::string_view mark, std::string_view family) {
-  if (!mark.starts_with(kVariable)) return false;
-  mark.remove_prefix(kVariable.size());
-  return mark.size() > family.size() && mark.starts_with(family) && mark[family.size()] == ':';
-}
-
-std::string family_name(const std::string& instance) {
-  struct stat facts {};
-  const bool known = ::stat("/dev/shm", &facts) == 0;
-  return std::to_string(known ? facts.st_dev : 0) + "." + instance;
+  const bool may_be_foreign = living.is_init;
+  if (!stray.mark)
+    return living.marks.empty() && !may_be_foreign ? Fate::kKill : Fate::kLookAgain;
+  if (stray.mark->empty()) return may_be_foreign ? Fate::kLeave : Fate::kKill;
+  return living.marks.contains(*stray.mark) ? Fate::kLeave : Fate::kKill;
 }
 
 boost::asio::execution_context::id Descendants::id;
@@ -123,8 +108,7 @@ void Descendants::watch() {
 }
 
 std::string Descendants::next_mark() {
-  return std::string(kVariable) + family_ + ":" + std::to_string(::getpid()) + ":" +
-         std::to_string(++last_mark_);
+  return child_mark(family_, ::getpid(), ++last_mark_);
 }
 
 void Descendants::add(int pid, std::string mark) { children_[pid] = std::move(mark); }
@@ -158,6 +142,7 @@ Kin Descendants::living() const {
 bool Descendants::sweep() {
   std::optional<Kin> kin;
   bool none_left = true;
+  const std::map<int, int> looks = std::exchange(unsettled_, {});
   for (const int pid : children_of_this_process()) {
     if (children_.contains(pid)) continue;
     if (::waitpid(pid, nullptr, WNOHANG) == pid) {
@@ -167,24 +152,32 @@ bool Descendants::sweep() {
     if (foreign_.contains(pid)) continue;
     if (!kin) kin = living();
     const int group = ::getpgid(pid);
-    if (fate_of({group, mark_of(pid)}, *kin) == Fate::kLeave) continue;
+    const auto before = looks.find(pid);
+    const int in_vain = before != looks.end() ? before->second : 0;
+    const Fate fate = judge(pid, group, *kin, in_vain);
+    if (fate == Fate::kLeave) continue;
     none_left = false;
+    if (fate == Fate::kLookAgain) {
+      unsettled_.emplace(pid, in_vain + 1);
+      continue;
+    }
     spdlog::debug("killing {}, which a worker that has ended had started", pid);
     ::kill(group == pid ? -pid : pid, SIGKILL);
   }
+  if (!unsettled_.empty()) sweep_soon();
   return none_left;
 }
 
 void Descendants::end_leftovers(const std::vector<fs::path>& programs) const {
   // Started by a worker itself, this process would be one.
-  if (is_of_family(mark_of(::getpid()), family_)) return;
+  if (is_of_family(settled_mark_of(::getpid()), family_)) return;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator{"/proc", error}) {
     const auto pid = pid_in(entry.path().filename());
     if (!pid || *pid == ::getpid()) continue;
     // Taken before it is looked at: the number can't become another's in between.
     const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0))};
-    if (!process || !is_of_family(mark_of(*pid), family_)) continue;
+    if (!process || !is_of_family(settled_mark_of(*pid), family_)) continue;
     std::error_code unknown;
     const fs::path program = fs::read_symlink(entry.path() / "exe", unknown);
     const bool ends_by_itself =

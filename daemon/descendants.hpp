@@ -3,7 +3,8 @@
 //
 // The daemon is a child subreaper (prctl(2)), so the kernel makes such a process the daemon's own
 // child, and nobody else's. Here it is reaped when it ends, and killed once the worker it came from
-// has ended: every child is started with a mark in its environment, which all it starts inherit.
+// has ended: every child is started with a mark in its environment (child_mark.hpp), which all it
+// starts inherit.
 //
 // One per io_context, as a service of it: use_service<Descendants>(loop). Thread: the loop's.
 // Nothing blocks; nothing is looked at but a moment after some child has ended.
@@ -19,7 +20,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace peeper::daemon {
@@ -29,7 +29,7 @@ namespace peeper::daemon {
 // A child of this process that it has not launched.
 struct Stray {
   int group = 0;
-  std::string mark;  // empty: it has none, or doesn't let itself be looked at
+  std::optional<std::string> mark;  // as mark_of() tells it
 };
 
 struct Kin {
@@ -39,14 +39,8 @@ struct Kin {
   bool is_init = false;
 };
 
-enum class Fate { kLeave, kKill };
+enum class Fate { kLeave, kKill, kLookAgain };
 [[nodiscard]] Fate fate_of(const Stray& stray, const Kin& living);
-
-// The mark in a process's environment, as /proc/PID/environ has it: "NAME=value", each with a zero
-// behind it. Empty: none.
-[[nodiscard]] std::string mark_in(std::string_view environment);
-// Is it the mark of a child of a peeperd of this family?
-[[nodiscard]] bool is_of_family(std::string_view mark, std::string_view family);
 
 // --- Shell ---------------------------------------------------------------------------------------
 
@@ -58,13 +52,13 @@ class Descendants : public boost::asio::execution_context::service {
   explicit Descendants(boost::asio::execution_context& context);
 
   // From here on this process is the subreaper. `family` tells its children, and what is left of
-  // those of an earlier peeperd, from those of any other: see family_name().
+  // those of an earlier peeperd, from those of any other: see child_mark.hpp.
   void adopt(std::string family);
   // Kills what has left the process groups of an earlier peeperd's workers, which was killed. That
   // one's own children, which are `programs`, die by themselves.
   void end_leftovers(const std::vector<std::filesystem::path>& programs) const;
 
-  // "PEEPER_CHILD_OF=…", for the environment of the next child.
+  // For the environment of the next child.
   [[nodiscard]] std::string next_mark();
   void add(int pid, std::string mark);
   // It has been reaped.
@@ -86,10 +80,7 @@ class Descendants : public boost::asio::execution_context::service {
   std::uint64_t last_mark_ = 0;
   std::map<int, std::string> children_;  // not reaped yet; with their marks
   std::set<int> foreign_;  // children this process had before it was peeperd
+  std::map<int, int> unsettled_;  // strays that are to be looked at again: how often they were
 };
-
-// Of the peeperds of this instance on this machine: containers have a /dev/shm of their own, and an
-// instance of the same name in it is another one.
-[[nodiscard]] std::string family_name(const std::string& instance);
 
 }  // namespace peeper::daemon

@@ -8,6 +8,7 @@
 
 #include "common/limits.hpp"
 #include "daemon/config/listeners.hpp"
+#include "daemon/child_mark.hpp"
 #include "daemon/descendants.hpp"
 #include "daemon/log/set_up_log.hpp"
 #include "daemon/notify.hpp"

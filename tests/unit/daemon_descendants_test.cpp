@@ -1,9 +1,11 @@
 // What becomes of a process that a worker has started, and whether memory was what killed one.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <string>
 
 #include "common/segment/death.hpp"
+#include "daemon/child_mark.hpp"
 #include "daemon/descendants.hpp"
 #include "daemon/oom.hpp"
 
@@ -21,6 +23,14 @@ TEST_CASE("what a worker has started is killed once no worker it may come from l
   CHECK(fate_of({200, b}, kin) == Fate::kKill);
   CHECK(fate_of({200, ""}, kin) == Fate::kKill);
   CHECK(fate_of({200, a}, {}) == Fate::kKill);
+}
+
+TEST_CASE("what can't be told of a process for now is asked again, if it matters") {
+  const Kin kin{{100}, {"PEEPER_CHILD_OF=1.a:10:1"}, false};
+  CHECK(fate_of({100, std::nullopt}, kin) == Fate::kLeave);
+  CHECK(fate_of({200, std::nullopt}, kin) == Fate::kLookAgain);
+  CHECK(fate_of({200, std::nullopt}, {}) == Fate::kKill);
+  CHECK(fate_of({200, std::nullopt}, {{}, {}, true}) == Fate::kLookAgain);
 }
 
 TEST_CASE("process 1 of a container leaves alone what bears no mark") {
@@ -42,6 +52,35 @@ TEST_CASE("a mark is found in an environment, wherever it stands") {
   CHECK(mark_in(environment({"A=1", ""})).empty());
   CHECK(mark_in("").empty());
   CHECK(mark_in(mark) == mark);  // cut off
+}
+
+TEST_CASE("how long an environment is stands far back in the line, behind any name") {
+  const auto line = [](const std::string& name, const std::string& begin, const std::string& end,
+                       const std::string& code_end = "94000000000000") {
+    std::string text = "12 (" + name + ") S";
+    for (int field = 4; field < 50; ++field)
+      text += " " + (field == 27 ? code_end : std::to_string(-field));
+    return text + " " + begin + " " + end + " 0\n";
+  };
+  CHECK(environment_size(line("sleep", "140728000000000", "140728000000700")) == 700);
+  CHECK(environment_size(line("a) b (c d", "4096", "4097")) == 1);
+  CHECK(environment_size(line("sleep", "4096", "4096")) == 0);
+  // It is executing a program; at last both ends are there, but are one.
+  CHECK_FALSE(environment_size(line("sleep", "0", "0", "0")));
+  CHECK_FALSE(environment_size(line("sleep", "4096", "4096", "0")));
+  CHECK_FALSE(environment_size(line("sleep", "0", "0", "1")));  // it isn't ours to be looked at
+  CHECK_FALSE(environment_size(line("sleep", "2", "1")));
+  CHECK_FALSE(environment_size(line("sleep", "1", "x")));
+  CHECK_FALSE(environment_size("12 (sleep) S 1 2"));
+  CHECK_FALSE(environment_size("12 sleep"));
+  CHECK_FALSE(environment_size(""));
+  const std::string whole = line("sleep", "10", "25");
+  CHECK_FALSE(environment_size(whole.substr(0, whole.size() - 5)));
+}
+
+TEST_CASE("this process's own mark is found, and that of one without is none") {
+  CHECK(mark_of(::getpid()) == "");
+  CHECK(mark_of(0) == "");
 }
 
 TEST_CASE("a mark is of one family, and of none whose name is longer or shorter") {
