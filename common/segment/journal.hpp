@@ -34,6 +34,20 @@ inline void order_fence() {
 #endif
 }
 
+// Who writes a page or puts its pre-image back says so, before those images may be forgotten: page
+// by page, and block by block for who looks for them (shadow.hpp). False: there is no such page.
+[[nodiscard]] inline bool sign_pages(std::span<Atomic64> page_writers,
+                                     std::span<Atomic64> block_writers,
+                                     std::span<const std::uint32_t> pages,
+                                     std::uint64_t sequence) {
+  for (const std::uint64_t page : pages) {
+    if (page >= page_writers.size()) return false;
+    page_writers[page].store(sequence, std::memory_order_relaxed);
+    block_writers[page / kBlockPages].store(sequence, std::memory_order_relaxed);
+  }
+  return true;
+}
+
 class Journal {
  public:
   explicit Journal(const Segment& segment)
@@ -95,13 +109,9 @@ class Journal {
   }
 
   // Before the commit of `sequence`: whose pages those are now.
-  void sign(std::uint64_t sequence) {
-    for (std::uint64_t i = 0; i < count_; ++i) {
-      const std::uint64_t page = index_[i];
-      PEEPER_CHECK(page < page_writers_.size(), "the journal was overwritten");
-      page_writers_[page].store(sequence, std::memory_order_relaxed);
-      block_writers_[page / kBlockPages].store(sequence, std::memory_order_relaxed);
-    }
+  void sign(std::uint64_t sequence) const {
+    PEEPER_CHECK(sign_pages(page_writers_, block_writers_, index_.first(count_), sequence),
+                 "the journal was overwritten");
   }
 
   // Where in the images one isn't what its page is by now; none: nothing changed. Looked for at
@@ -123,12 +133,14 @@ class Journal {
     return std::nullopt;
   }
 
-  // Puts the pre-images back, newest first; the entries stay. For the process that saved them; all
-  // others recover (recovery.hpp).
+  // Puts the pre-images back, newest first, and signs the pages as sign() does; the entries stay.
+  // For the process that saved them; all others recover (recovery.hpp).
   void restore() const {
     for (std::uint64_t i = count_; i-- > 0;)
       std::memcpy(heap_.data() + std::size_t{index_[i]} * kPageBytes, pages_ + i * kPageBytes,
                   kPageBytes);
+    order_fence();
+    sign(head_.sequence.load(std::memory_order_relaxed));
     compiler_fence();
   }
 

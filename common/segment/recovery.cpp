@@ -67,6 +67,10 @@ Result<RolledBack> roll_back(const Segment& segment, ClientChannels& clients) {
     for (std::uint64_t i = count; i-- > 0;)
       std::memcpy(segment.heap().data() + std::size_t{index[i]} * kPageBytes,
                   segment.journal_pages() + i * kPageBytes, kPageBytes);
+    order_fence();
+    if (!sign_pages(segment.page_writers(), segment.block_writers(), index.first(count),
+                    sequence + 1))
+      return damaged(segment, "the journal names a page out of range");
     done.pages_restored = count;
   }
   // Before another transaction of this sequence is committed.

@@ -48,9 +48,10 @@ Result<void> Shadow::refresh(Clock::time_point until) {
   return moved(segment_);
 }
 
-// What it copies, or puts back, is distrusted until the mark has been found again: entries of the
-// journal may have been written over meanwhile, and a page that was only put back has no signature
-// to be found by.
+// What it copies of a page may be half of a message's, which is undone or committed later: either
+// signs that page with a number beyond the mark's, so that a later round finds it. But what it puts
+// back is distrusted until the mark has been found again: entries of the journal may have been
+// written over meanwhile, and no signature tells of that.
 Result<bool> Shadow::copy_once() {
   const CommitMark mark = look_at_commit(segment_);
   const auto holds = [&] { return look_at_commit(segment_) == mark; };
@@ -66,23 +67,24 @@ Result<bool> Shadow::copy_once() {
   bytes_ = *bytes;
   find_written();
   for (const std::uint64_t page : distrusted_) copy_page(page);
+  base_ = mark.committed;
+  trust_all();
   const auto put = put_back(segment_, mark, copy_.first(bytes_),
                             [this](std::uint64_t page) { distrust(page); });
   if (!holds()) return false;
   if (!put) return put.error();
-  base_ = mark.committed;
-  for (const std::uint64_t page : distrusted_) is_distrusted_[page] = false;
-  distrusted_.clear();
+  trust_all();
   return true;
 }
 
 // A signature beyond the next commit's is none: nobody has written there since the journal was
-// moved over something else.
+// moved over something else. The next commit's as of when it is seen: one that is passed over as
+// too new would hide older ones, of the same block's other pages.
 void Shadow::find_written() {
-  const std::uint64_t most = segment_.control().committed.load(std::memory_order_acquire) + 1;
+  const Atomic64& committed = segment_.control().committed;
   const auto is_news = [&](const Atomic64& writer) {
-    const std::uint64_t sequence = writer.load(std::memory_order_relaxed);
-    return sequence > base_ && sequence <= most;
+    const std::uint64_t sequence = writer.load(std::memory_order_acquire);
+    return sequence > base_ && sequence <= committed.load(std::memory_order_acquire) + 1;
   };
   const std::uint64_t pages = bytes_ / kPageBytes;
   for (std::uint64_t block = 0; block < blocks_of(bytes_); ++block) {
@@ -102,6 +104,11 @@ void Shadow::distrust(std::uint64_t page) {
   if (is_distrusted_[page]) return;
   is_distrusted_[page] = true;
   distrusted_.push_back(page);
+}
+
+void Shadow::trust_all() {
+  for (const std::uint64_t page : distrusted_) is_distrusted_[page] = false;
+  distrusted_.clear();
 }
 
 }  // namespace peeper::segment

@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <random>
+#include <set>
+#include <vector>
 
 #include "common/segment/shadow.hpp"
 #include "segment_look.hpp"
@@ -142,21 +145,25 @@ TEST_CASE("shadow: an image put back in vain is not believed later") {
 
 namespace {
 
-constexpr std::uint64_t kPages = 40;
+// A worker that commits, page after page, for ever.
+struct Load {
+  std::uint64_t seed;
+  std::uint64_t pages;  // of the heap that it writes
+  unsigned most_spins;  // between two commits
+};
 
-// The pages that transaction `number` writes, and whether it is begun in vain before.
-std::vector<std::uint64_t> pages_of(std::uint64_t seed, std::uint64_t number) {
-  std::mt19937_64 random{seed + number * 0x9e37'79b9'7f4a'7c15};
-  std::vector<std::uint64_t> pages(kPages);
-  for (std::uint64_t i = 0; i < kPages; ++i) pages[i] = i;
-  std::shuffle(pages.begin(), pages.end(), random);
-  pages.resize(1 + random() % 6);
-  return pages;
+// The pages that transaction `number` writes.
+std::vector<std::uint64_t> pages_of(const Load& load, std::uint64_t number) {
+  std::mt19937_64 random{load.seed + number * 0x9e37'79b9'7f4a'7c15};
+  std::set<std::uint64_t> pages;
+  const std::uint64_t count = 1 + random() % 6;
+  while (pages.size() < count) pages.insert(random() % load.pages);
+  return {pages.begin(), pages.end()};
 }
 
 // Each page has its number at both ends; some are undone and begun again, some of those dropped.
-[[noreturn]] void commit_for_ever(const Segment& segment, std::uint64_t seed) {
-  std::mt19937_64 random{seed};
+[[noreturn]] void commit_for_ever(const Segment& segment, const Load& load) {
+  std::mt19937_64 random{load.seed};
   const auto write = [&](Transaction& transaction, std::uint64_t page, std::uint64_t number) {
     transaction.journal().save(page, 1);
     std::byte* start = segment.heap().data() + page * kPageBytes;
@@ -169,62 +176,148 @@ std::vector<std::uint64_t> pages_of(std::uint64_t seed, std::uint64_t number) {
     const std::uint64_t number = transaction.sequence() + 1;
     while (random() % 4 == 0) {
       transaction.begin(Channel::kStart, 0, 1);
-      for (const std::uint64_t page : pages_of(seed, random()))
+      for (const std::uint64_t page : pages_of(load, random()))
         write(transaction, page, ~number);
       if (random() % 2 == 0) transaction.journal().sign(number);
       transaction.journal().restore();
       if (random() % 2 == 0) transaction.begin_drop();
     }
     transaction.begin(Channel::kStart, 0, 1);
-    for (const std::uint64_t page : pages_of(seed, number)) write(transaction, page, number);
+    for (const std::uint64_t page : pages_of(load, number)) write(transaction, page, number);
     transaction.commit(transaction.mailbox_head());
-    for (auto spin = random() % 4000; spin != 0; --spin) compiler_fence();
+    for (auto spin = random() % load.most_spins; spin != 0; --spin) compiler_fence();
   }
+}
+
+// Who knows what such a worker has written.
+class Follower {
+ public:
+  explicit Follower(const Load& load) : load_(load), expected_(load.pages) {}
+
+  [[nodiscard]] std::uint64_t commits() const { return commits_; }
+  // Pages of the copy that aren't as of its commit.
+  [[nodiscard]] std::uint64_t count_wrong(const Shadow& shadow) {
+    while (commits_ < shadow.sequence()) {
+      ++commits_;
+      for (const std::uint64_t page : pages_of(load_, commits_)) expected_[page] = commits_;
+    }
+    std::uint64_t wrong = 0;
+    for (std::uint64_t page = 0; page < load_.pages; ++page) {
+      std::uint64_t first = 0;
+      std::uint64_t last = 0;
+      const std::byte* start = shadow.heap().data() + page * kPageBytes;
+      std::memcpy(&first, start, sizeof first);
+      std::memcpy(&last, start + kPageBytes - sizeof last, sizeof last);
+      if (first != expected_[page] || last != expected_[page]) ++wrong;
+    }
+    return wrong;
+  }
+
+ private:
+  Load load_;
+  std::vector<std::uint64_t> expected_;  // by page
+  std::uint64_t commits_ = 0;
+};
+
+std::uint64_t any_seed() { return std::random_device{}(); }
+
+Wanted large_segment(std::uint64_t pages) { return {"behaviour", pages * kPageBytes, 64 * 1024}; }
+
+void reserve_all(TestSegment& made) {
+  const std::uint64_t bytes = made.segment.heap().size();
+  REQUIRE(made.segment.reserve_heap(bytes).has_value());
+  made.segment.control().worker.heap_reserved.store(bytes);
 }
 
 }  // namespace
 
 TEST_CASE("shadow: while commits and rollbacks go on, each is one commit, page by page") {
   TestSegment made{growing_segment()};
-  const auto seed = static_cast<std::uint64_t>(std::random_device{}());
-  CAPTURE(seed);
-  const Beside writer{[&] { commit_for_ever(made.segment, seed); }};
+  const Load load{any_seed(), 40, 4000};
+  CAPTURE(load.seed);
+  const Beside writer{[&] { commit_for_ever(made.segment, load); }};
   const Segment looked = look_at(made);
   Shadow shadow{looked};
-  std::vector<std::uint64_t> expected(kPages);
-  std::uint64_t followed = 0;
+  Follower follower{load};
   std::uint64_t looks = 0;
   std::uint64_t wrong = 0;
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while ((looks < 3000 || followed < 3000) && std::chrono::steady_clock::now() < until) {
-    const auto refreshed = shadow.refresh();
-    if (!refreshed) continue;  // nothing yet, or no gap
+  while ((looks < 3000 || follower.commits() < 3000) &&
+         std::chrono::steady_clock::now() < until) {
+    if (!shadow.refresh()) continue;  // nothing yet, or no gap
     ++looks;
-    while (followed < shadow.sequence()) {
-      ++followed;
-      for (const std::uint64_t page : pages_of(seed, followed)) expected[page] = followed;
-    }
+    wrong += follower.count_wrong(shadow);
     if (looks % 3 == 0) ::usleep(20);
-    for (std::uint64_t page = 0; page < kPages; ++page) {
-      std::uint64_t first = 0;
-      std::uint64_t last = 0;
-      const std::byte* start = shadow.heap().data() + page * kPageBytes;
-      std::memcpy(&first, start, sizeof first);
-      std::memcpy(&last, start + kPageBytes - sizeof last, sizeof last);
-      if (first != expected[page] || last != expected[page]) ++wrong;
-    }
   }
-  MESSAGE("looks: " << looks << ", commits: " << followed);
+  MESSAGE("looks: " << looks << ", commits: " << follower.commits());
   CHECK(wrong == 0);
   CHECK(looks > 100);
-  CHECK(followed > 100);
+  CHECK(follower.commits() > 100);
+}
+
+// Each copy begins with all of the heap, which takes far longer than any gap.
+TEST_CASE("shadow: a large heap is copied while its worker goes on, in ever shorter rounds") {
+  const Load load{any_seed(), 4 * 1024, 40'000};
+  CAPTURE(load.seed);
+  TestSegment made{large_segment(load.pages)};
+  reserve_all(made);
+  const Beside writer{[&] { commit_for_ever(made.segment, load); }};
+  const Segment looked = look_at(made);
+  while (looked.control().committed.load() == 0) ::usleep(100);
+  std::uint64_t failures = 0;
+  std::uint64_t wrong = 0;
+  Follower follower{load};
+  for (int copy = 0; copy < 30; ++copy) {
+    Shadow shadow{looked};
+    while (!shadow.refresh() && failures < 200) ++failures;
+    wrong += follower.count_wrong(shadow);
+  }
+  MESSAGE("commits: " << follower.commits() << ", refused: " << failures);
+  CHECK(wrong == 0);
+  CHECK(failures < 200);
+}
+
+TEST_CASE("shadow: what was copied half way, of a worker that is killed then, is not in it") {
+  constexpr std::uint64_t kMany = 2 * 1024;
+  std::uint64_t dirty = 0;
+  for (int time = 0; time < 20; ++time) {
+    TestSegment made{large_segment(kMany)};
+    reserve_all(made);
+    commit_pages(made.segment, {0, kMany - 1}, 0x11);
+    const auto before = made.heap();
+    const Segment looked = look_at(made);
+    Shadow shadow{looked};
+    {
+      const Beside worker{[&] {
+        Transaction transaction{made.segment};
+        transaction.begin(Channel::kStart, 0, 1);
+        if (!transaction.journal().make_room(kMany)) return;
+        for (std::uint64_t page = kMany; page-- != 0;)
+          overwrite(transaction, made.segment, page, 0xEE);
+        while (true) ::pause();
+      }};
+      const auto end = Shadow::Clock::now() + std::chrono::seconds{20};
+      while (made.segment.control().journal.count.load() < kMany / 8 &&
+             Shadow::Clock::now() < end) {
+      }
+      if (shadow.refresh(Shadow::Clock::now())) continue;  // it was over, or had not gone on
+    }
+    dirty += static_cast<std::uint64_t>(std::ranges::count(shadow.heap(), std::byte{0xEE}));
+    REQUIRE(roll_back(made.segment).has_value());
+    REQUIRE(settle(made.segment, test::seen_signal(SIGKILL)).has_value());
+    // What it had saved is forgotten.
+    commit_pages(made.segment, {1}, 0x11);
+    commit_pages(made.segment, {1}, 0x00);
+    REQUIRE(shadow.refresh().has_value());
+    CHECK(shows(shadow, before));
+  }
+  CHECK(dirty > 0);
 }
 
 TEST_CASE("shadow: a large heap that changes all the while is given up in time") {
   constexpr std::uint64_t kLarge = 8 * 1024;  // pages
-  TestSegment made{{"behaviour", kLarge * kPageBytes, 64 * 1024}};
-  REQUIRE(made.segment.reserve_heap(kLarge * kPageBytes).has_value());
-  made.segment.control().worker.heap_reserved.store(kLarge * kPageBytes);
+  TestSegment made{large_segment(kLarge)};
+  reserve_all(made);
   commit_pages(made.segment, {0}, 1);
   const Beside writer{[&] {
     for (std::uint8_t value = 0;; ++value) commit_pages(made.segment, {value % kLarge}, value);
