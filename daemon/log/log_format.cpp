@@ -1,6 +1,7 @@
 #include "daemon/log/log_format.hpp"
 
 #include <spdlog/pattern_formatter.h>
+#include <syslog.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -69,26 +70,12 @@ class JsonFormat final : public spdlog::formatter {
   }
 };
 
-std::string_view priority_of(spdlog::level::level_enum level) {
-  switch (level) {
-    case spdlog::level::trace:
-    case spdlog::level::debug: return "<7>";
-    case spdlog::level::info:
-    case spdlog::level::off:
-    case spdlog::level::n_levels: return "<6>";
-    case spdlog::level::warn: return "<4>";
-    case spdlog::level::err: return "<3>";
-    case spdlog::level::critical: return "<2>";
-  }
-  return "<6>";
-}
-
 class PriorityFormat final : public spdlog::formatter {
  public:
   explicit PriorityFormat(std::unique_ptr<spdlog::formatter> format) : format_(std::move(format)) {}
 
   void format(const log_msg& message, memory_buf_t& out) override {
-    append(out, priority_of(message.level));
+    append(out, "<" + std::to_string(priority_of(message.level)) + ">");
     format_->format(message, out);
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
@@ -105,6 +92,20 @@ bool is_of_name(char c) {
 }
 
 }  // namespace
+
+int priority_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug: return LOG_DEBUG;
+    case spdlog::level::info:
+    case spdlog::level::off:
+    case spdlog::level::n_levels: return LOG_INFO;
+    case spdlog::level::warn: return LOG_WARNING;
+    case spdlog::level::err: return LOG_ERR;
+    case spdlog::level::critical: return LOG_CRIT;
+  }
+  return LOG_INFO;
+}
 
 std::unique_ptr<spdlog::formatter> text_log_format(LogTime time) {
   return std::make_unique<TextFormat>(time);

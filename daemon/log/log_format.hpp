@@ -2,6 +2,7 @@
 // stays one line, and JSON is well-formed. Pure.
 #pragma once
 
+#include <spdlog/common.h>
 #include <spdlog/formatter.h>
 
 #include <memory>
@@ -20,6 +21,9 @@ enum class LogTime { kShown, kOmitted };
 // "<6>" and so on before each line, as systemd's journal takes them (sd-daemon(3)).
 [[nodiscard]] std::unique_ptr<spdlog::formatter> with_priority(
     std::unique_ptr<spdlog::formatter> format);
+
+// LOG_INFO and so on, as syslog(3) numbers them.
+[[nodiscard]] int priority_of(spdlog::level::level_enum level);
 
 // Whom a message is about: those about a server begin with "server NAME", a trace's lines with
 // "*DBG* NAME". Empty: nobody.

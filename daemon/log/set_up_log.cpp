@@ -1,6 +1,5 @@
 #include "daemon/log/set_up_log.hpp"
 
-#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "daemon/log/file_sink.hpp"
 #include "daemon/log/log_format.hpp"
 #include "daemon/log/stderr_sink.hpp"
+#include "daemon/log/syslog_sink.hpp"
 #include "daemon/log_level.hpp"
 
 namespace peeper::daemon {
@@ -33,15 +33,18 @@ spdlog::sink_ptr stderr_sink(LogFormat format) {
   return sink;
 }
 
-spdlog::sink_ptr syslog_sink(LogFormat format) {
-  auto sink = std::make_shared<spdlog::sinks::syslog_sink_st>("peeperd", LOG_PID, LOG_DAEMON, true);
-  sink->set_formatter(format_for(format, LogTime::kOmitted));
-  return sink;
-}
-
 // As far as stderr takes it at once.
 void tell_on_stderr(const std::string& what) {
   write_at_once(STDERR_FILENO, "peeperd: its log " + what + "\n");
+}
+
+Result<spdlog::sink_ptr> syslog_sink(LogFormat format) {
+  SyslogSink::Options options;
+  options.tell = tell_on_stderr;
+  auto sink = SyslogSink::open(std::move(options));
+  if (!sink) return sink.error();
+  (*sink)->set_formatter(format_for(format, LogTime::kOmitted));
+  return *std::move(sink);
 }
 
 Result<spdlog::sink_ptr> file_sink(const config::DaemonSection& daemon) {
@@ -77,9 +80,6 @@ bool leads_to_journal(int fd, const char* journal_stream) {
 }
 
 Result<void> set_up_log(const config::DaemonSection& daemon) {
-  // Before the new sink is made: there is one syslog, which the old one would close.
-  if (daemon.log_to.kind == config::LogTo::Kind::kSyslog)
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("peeperd"));
   auto sink = sink_for(daemon);
   if (!sink) return sink.error();
   auto logger = std::make_shared<spdlog::logger>("peeperd", *std::move(sink));
