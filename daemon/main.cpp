@@ -9,10 +9,10 @@
 #include "daemon/config/behaviour_path.hpp"
 #include "daemon/instance_lock.hpp"
 #include "daemon/log/set_up_log.hpp"
-#include "daemon/oom.hpp"
 #include "daemon/options.hpp"
+#include "daemon/process/oom.hpp"
+#include "daemon/process/spawn.hpp"
 #include "daemon/runtime.hpp"
-#include "daemon/spawn.hpp"
 
 namespace {
 

@@ -8,12 +8,12 @@
 
 #include "common/limits.hpp"
 #include "daemon/config/listeners.hpp"
-#include "daemon/child_mark.hpp"
-#include "daemon/descendants.hpp"
 #include "daemon/log/set_up_log.hpp"
-#include "daemon/notify.hpp"
-#include "daemon/oom.hpp"
-#include "daemon/reply_text.hpp"
+#include "daemon/loop/notify.hpp"
+#include "daemon/process/child_mark.hpp"
+#include "daemon/process/descendants.hpp"
+#include "daemon/process/oom.hpp"
+#include "daemon/values/reply_text.hpp"
 
 namespace peeper::daemon {
 namespace {

@@ -12,16 +12,16 @@
 #include <string>
 
 #include "common/result.hpp"
-#include "daemon/commands.hpp"
+#include "daemon/clients/acceptor.hpp"
+#include "daemon/commands/commands.hpp"
 #include "daemon/config/load.hpp"
-#include "daemon/acceptor.hpp"
-#include "daemon/lookout.hpp"
+#include "daemon/loop/lookout.hpp"
+#include "daemon/loop/sockets.hpp"
+#include "daemon/loop/turn_clock.hpp"
 #include "daemon/metrics/exporter.hpp"
 #include "daemon/metrics/exposition.hpp"
-#include "daemon/server.hpp"
-#include "daemon/sockets.hpp"
-#include "daemon/supervision_tree.hpp"
-#include "daemon/turn_clock.hpp"
+#include "daemon/server/server.hpp"
+#include "daemon/server/supervision_tree.hpp"
 
 namespace peeper::daemon {
 

@@ -1,4 +1,7 @@
-# Fails, naming file and line, where a program includes another program's header.
+# Fails, naming file and line, where a program includes another program's header, or a folder of the
+# daemon's one that stands above it.
+cmake_minimum_required(VERSION 3.25)
+
 set(wrong "")
 foreach(folder IN ITEMS common daemon keeper worker)
   file(GLOB_RECURSE files ${SOURCE}/${folder}/*.cpp ${SOURCE}/${folder}/*.hpp)
@@ -20,6 +23,35 @@ foreach(folder IN ITEMS common daemon keeper worker)
       string(APPEND wrong "${file}: ${line}\n")
     endforeach()
   endforeach()
+endforeach()
+
+# Within the daemon each folder includes itself and those before it. cli/, a program of its own, and
+# the files beside the folders, which wire all, stand above.
+set(layers values loop counts config process output delivery inspection listeners supervision server
+  metrics commands clients log)
+set(allowed "")
+foreach(folder IN LISTS layers)
+  list(APPEND allowed ${folder})
+  list(JOIN allowed "|" pattern)
+  file(GLOB files ${SOURCE}/daemon/${folder}/*.cpp ${SOURCE}/daemon/${folder}/*.hpp)
+  if(NOT files)
+    message(FATAL_ERROR "no sources in ${SOURCE}/daemon/${folder}")
+  endif()
+  foreach(file IN LISTS files)
+    file(STRINGS ${file} lines REGEX "^#include \"daemon/")
+    foreach(line IN LISTS lines)
+      if(NOT line MATCHES "^#include \"daemon/(${pattern})/")
+        string(APPEND wrong "${file}: ${line}\n")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+file(GLOB folders RELATIVE ${SOURCE}/daemon ${SOURCE}/daemon/*)
+foreach(folder IN LISTS folders)
+  if(IS_DIRECTORY ${SOURCE}/daemon/${folder} AND NOT folder IN_LIST layers
+      AND NOT folder MATCHES "^(cli|man)$")
+    string(APPEND wrong "daemon/${folder} has no place in tests/arrows.cmake\n")
+  endif()
 endforeach()
 if(wrong)
   message(FATAL_ERROR "arrows that should not be:\n${wrong}")

@@ -3,9 +3,10 @@
 cmake_minimum_required(VERSION 3.25)
 
 set(shows
-  common/clock.hpp common/launch.hpp common/segment/crash_layout.hpp common/segment/death.hpp daemon/crash_values.cpp
-  daemon/cli/local_time.cpp daemon/crash_values.hpp daemon/daemon_facts.hpp
-  daemon/debug.hpp daemon/log/output_ring.hpp daemon/server_watch.cpp)
+  common/clock.hpp common/launch.hpp common/segment/crash_layout.hpp common/segment/death.hpp
+  daemon/cli/local_time.cpp daemon/inspection/debug.hpp daemon/metrics/daemon_facts.hpp
+  daemon/output/output_ring.hpp daemon/server/server_watch.cpp daemon/values/time_text.cpp
+  daemon/values/time_text.hpp)
 set(wrong "")
 foreach(folder IN ITEMS common daemon keeper worker/runtime worker/sdk worker/include)
   file(GLOB_RECURSE files ${SOURCE}/${folder}/*.cpp ${SOURCE}/${folder}/*.hpp)

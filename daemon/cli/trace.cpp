@@ -1,14 +1,18 @@
 #include "daemon/cli/trace.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "common/client/client.hpp"
 #include "common/client/subscription.hpp"
 #include "common/server_channels.hpp"
 #include "common/utf8.hpp"
+#include "common/write_all.hpp"
 #include "daemon/cli/local_time.hpp"
 #include "daemon/cli/map_fields.hpp"
 #include "daemon/cli/render_json.hpp"
@@ -93,7 +97,14 @@ Output follow_trace(const Options& options, Targets targets, const Write& write)
       return output_for(options, got.error(), FailedWhen::kAsking, targets);
     }
     std::string text;
-    if (got->missed && !options.json) text = "the connection was lost: events are missing\n";
+    if (got->missed) {
+      constexpr std::string_view missed = "the connection was lost: events are missing\n";
+      // Among the events, where they would be; JSON is for events alone.
+      if (options.json)
+        write_all(STDERR_FILENO, missed);
+      else
+        text = missed;
+    }
     text += options.json ? render_json(got->value) + "\n" : render_trace(got->value);
     if (const int error = write(text); error != 0) return output_for_write(error);
   }

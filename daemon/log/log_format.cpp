@@ -10,7 +10,7 @@
 
 #include "common/json/json_text.hpp"
 #include "common/utf8.hpp"
-#include "daemon/debug.hpp"
+#include "daemon/values/time_text.hpp"
 
 namespace peeper::daemon {
 namespace {
@@ -57,7 +57,7 @@ class JsonFormat final : public spdlog::formatter {
     const std::string_view text = payload_of(message);
     const auto level = spdlog::level::to_string_view(message.level);
     boost::json::object object;
-    object["time"] = time_text(std::chrono::time_point_cast<Debug::Clock::duration>(message.time));
+    object["time"] = time_text(message.time);
     object["level"] = boost::json::string_view(level.data(), level.size());
     if (const std::string_view server = server_in(text); !server.empty())
       object["server"] = boost::json::string_view(server.data(), server.size());

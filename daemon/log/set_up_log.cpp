@@ -10,9 +10,9 @@
 
 #include "daemon/log/file_sink.hpp"
 #include "daemon/log/log_format.hpp"
+#include "daemon/log/log_level.hpp"
 #include "daemon/log/stderr_sink.hpp"
 #include "daemon/log/syslog_sink.hpp"
-#include "daemon/log_level.hpp"
 
 namespace peeper::daemon {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "daemon/daemon_facts.hpp"
-#include "daemon/servers.hpp"
+#include "daemon/metrics/daemon_facts.hpp"
+#include "daemon/server/servers.hpp"
 
 namespace peeper::daemon {
 

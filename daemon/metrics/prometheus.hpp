@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "daemon/metrics/durations.hpp"
+#include "daemon/counts/durations.hpp"
 
 namespace peeper::daemon {
 

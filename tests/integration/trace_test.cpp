@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "instance.hpp"
 #include "pty.hpp"
@@ -49,6 +51,33 @@ TEST_CASE("trace shows each message with who sent it, each reply with its time, 
   REQUIRE(await(" ms)\r\n"));
   terminal.signal(SIGTERM);
   CHECK(terminal.wait().has_value());
+  peeperd.stop();
+}
+
+TEST_CASE("trace goes on after peeperd was killed, and says that events are missing") {
+  Instance peeperd{counter_config()};
+  peeperd.start();
+  for (const bool json : {false, true}) {
+    CAPTURE(json);
+    std::vector<std::string> command{program("peeper"), "--socket", peeperd.socket()};
+    if (json) command.push_back("--json");
+    command.insert(command.end(), {"trace", "counter"});
+    Pty terminal{command, {24, 200}};
+    Talk before = peeperd.talk();
+    await_first_event(peeperd, before, terminal);
+    CHECK(terminal.all().find("are missing") == std::string::npos);
+    peeperd.kill_daemon();
+    peeperd.start();
+    Talk talk = peeperd.talk();
+    peeperd.await([&] {
+      talk({"CALL", "counter", "state"});
+      terminal.look(50ms);
+      return terminal.all().find("the connection was lost: events are missing\r\n") !=
+             std::string::npos;
+    });
+    terminal.signal(SIGTERM);
+    CHECK(terminal.wait().has_value());
+  }
   peeperd.stop();
 }
 

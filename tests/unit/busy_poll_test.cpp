@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "common/busy_poll.hpp"
-#include "daemon/lookout.hpp"
+#include "daemon/loop/lookout.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

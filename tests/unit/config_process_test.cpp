@@ -5,7 +5,7 @@
 
 #include "daemon/config/load.hpp"
 #include "daemon/config/process_rights.hpp"
-#include "daemon/worker_process.hpp"
+#include "daemon/process/worker_process.hpp"
 
 using namespace peeper;
 using namespace peeper::config;

@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "daemon/courier.hpp"
+#include "daemon/delivery/courier.hpp"
 #include "segment_fixture.hpp"
 
 namespace peeper::test {

@@ -4,7 +4,7 @@
 #include <map>
 #include <random>
 
-#include "daemon/calls.hpp"
+#include "daemon/delivery/calls.hpp"
 
 using namespace peeper::daemon;
 using namespace std::chrono_literals;

@@ -1,8 +1,8 @@
 // What a configuration that is read again changes.
 #include <doctest/doctest.h>
 
-#include "daemon/changes.hpp"
 #include "daemon/config/load.hpp"
+#include "daemon/supervision/changes.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

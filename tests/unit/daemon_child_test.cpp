@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/child.hpp"
+#include "daemon/process/child.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

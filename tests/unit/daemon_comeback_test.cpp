@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/lifecycle.hpp"
+#include "daemon/supervision/lifecycle.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

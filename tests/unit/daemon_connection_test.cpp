@@ -7,7 +7,7 @@
 #include <random>
 
 #include "common/limits.hpp"
-#include "daemon/connection.hpp"
+#include "daemon/clients/connection.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "daemon/crash_exec.hpp"
+#include "daemon/process/crash_exec.hpp"
 #include "temporary_directory.hpp"
 
 namespace fs = std::filesystem;

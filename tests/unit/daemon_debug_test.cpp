@@ -3,7 +3,8 @@
 
 #include <array>
 
-#include "daemon/debug.hpp"
+#include "daemon/inspection/debug.hpp"
+#include "daemon/values/time_text.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

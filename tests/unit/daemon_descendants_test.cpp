@@ -5,9 +5,9 @@
 #include <string>
 
 #include "common/segment/death.hpp"
-#include "daemon/child_mark.hpp"
-#include "daemon/descendants.hpp"
-#include "daemon/oom.hpp"
+#include "daemon/process/child_mark.hpp"
+#include "daemon/process/descendants.hpp"
+#include "daemon/process/oom.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

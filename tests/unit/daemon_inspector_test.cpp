@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "daemon/inspector.hpp"
+#include "daemon/inspection/inspector.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

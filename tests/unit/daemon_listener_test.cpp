@@ -14,10 +14,10 @@
 #include <sstream>
 #include <string>
 
-#include "daemon/lifecycle.hpp"
-#include "daemon/listener_fates.hpp"
-#include "daemon/listener_link.hpp"
-#include "daemon/log/keeper_log.hpp"
+#include "daemon/listeners/listener_fates.hpp"
+#include "daemon/listeners/listener_link.hpp"
+#include "daemon/output/keeper_log.hpp"
+#include "daemon/supervision/lifecycle.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "daemon/config/values.hpp"
-#include "daemon/metrics/durations.hpp"
+#include "daemon/counts/durations.hpp"
+#include "daemon/counts/recent.hpp"
+#include "daemon/counts/traffic.hpp"
 #include "daemon/metrics/prometheus.hpp"
-#include "daemon/metrics/recent.hpp"
-#include "daemon/metrics/traffic.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

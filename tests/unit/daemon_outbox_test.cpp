@@ -5,7 +5,7 @@
 #include <cstring>
 #include <random>
 
-#include "daemon/rings.hpp"
+#include "daemon/delivery/rings.hpp"
 #include "segment_fixture.hpp"
 
 using namespace peeper;

@@ -13,10 +13,10 @@
 
 #include "common/limits.hpp"
 #include "common/server_channels.hpp"
-#include "daemon/log/line_cutter.hpp"
-#include "daemon/log/output_log.hpp"
-#include "daemon/log/output_values.hpp"
-#include "daemon/sockets.hpp"
+#include "daemon/loop/sockets.hpp"
+#include "daemon/output/line_cutter.hpp"
+#include "daemon/output/output_log.hpp"
+#include "daemon/output/output_values.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

@@ -4,10 +4,10 @@
 #include <random>
 
 #include "common/segment/judgement.hpp"
-#include "daemon/calls.hpp"
-#include "daemon/intensity.hpp"
-#include "daemon/lifecycle.hpp"
-#include "daemon/reply_queue.hpp"
+#include "daemon/commands/reply_queue.hpp"
+#include "daemon/delivery/calls.hpp"
+#include "daemon/supervision/intensity.hpp"
+#include "daemon/supervision/lifecycle.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

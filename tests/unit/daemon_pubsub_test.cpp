@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "common/limits.hpp"
-#include "daemon/commands.hpp"
-#include "daemon/message_command.hpp"
+#include "daemon/commands/commands.hpp"
+#include "daemon/commands/message_command.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

@@ -4,7 +4,7 @@
 #include <deque>
 #include <random>
 
-#include "daemon/rings.hpp"
+#include "daemon/delivery/rings.hpp"
 #include "segment_fixture.hpp"
 
 using namespace peeper;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/router.hpp"
+#include "daemon/delivery/router.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

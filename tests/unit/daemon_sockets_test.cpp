@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "common/unique_fd.hpp"
-#include "daemon/sockets.hpp"
+#include "daemon/loop/sockets.hpp"
 
 using namespace peeper;
 using daemon::Sockets;

@@ -7,8 +7,8 @@
 
 #include "common/resp/reply.hpp"
 #include "daemon/cli/trace.hpp"
-#include "daemon/debug.hpp"
-#include "daemon/trace_events.hpp"
+#include "daemon/inspection/debug.hpp"
+#include "daemon/inspection/trace_events.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

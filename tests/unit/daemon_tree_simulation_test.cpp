@@ -11,7 +11,7 @@
 #include <random>
 #include <string>
 
-#include "daemon/tree.hpp"
+#include "daemon/supervision/tree.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

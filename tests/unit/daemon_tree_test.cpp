@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "daemon/tree.hpp"
+#include "daemon/supervision/tree.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

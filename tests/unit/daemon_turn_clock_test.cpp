@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "common/unique_fd.hpp"
-#include "daemon/connection.hpp"
-#include "daemon/turn_clock.hpp"
+#include "daemon/clients/connection.hpp"
+#include "daemon/loop/turn_clock.hpp"
 
 using namespace peeper;
 using namespace peeper::daemon;

@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "daemon/lifecycle.hpp"
-#include "daemon/upgrade.hpp"
+#include "daemon/server/upgrade.hpp"
+#include "daemon/supervision/lifecycle.hpp"
 #include "temporary_directory.hpp"
 
 using namespace peeper;

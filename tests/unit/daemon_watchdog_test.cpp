@@ -1,7 +1,7 @@
 // When a callback counts as hung, by what was seen of it and when.
 #include <doctest/doctest.h>
 
-#include "daemon/watchdog.hpp"
+#include "daemon/supervision/watchdog.hpp"
 
 using namespace peeper::daemon;
 using namespace std::chrono_literals;

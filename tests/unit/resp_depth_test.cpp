@@ -10,8 +10,8 @@
 #include "common/limits.hpp"
 #include "common/resp/reply.hpp"
 #include "common/resp/writer.hpp"
-#include "daemon/state_event.hpp"
-#include "daemon/trace_events.hpp"
+#include "daemon/inspection/state_event.hpp"
+#include "daemon/inspection/trace_events.hpp"
 
 using namespace peeper;
 

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "common/unique_fd.hpp"
-#include "daemon/segment_fate.hpp"
+#include "daemon/commands/segment_fate.hpp"
 #include "segment_fixture.hpp"
 
 using namespace peeper;

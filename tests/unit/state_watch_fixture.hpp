@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/observer.hpp"
-#include "daemon/state_watch.hpp"
+#include "daemon/inspection/observer.hpp"
+#include "daemon/inspection/state_watch.hpp"
 
 namespace peeper::test {
 
