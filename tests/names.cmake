@@ -1,4 +1,5 @@
-# Fails where a README's table of tests names one that isn't there.
+# Fails where a README's table of tests names one that isn't there, and where CTest would make two
+# of a test, neither of which is there, as its name has a semicolon.
 #
 # In a table whose last column is headed "test", each row names one test or more, in double quotes:
 # the whole name of a TEST_CASE, or its beginning and "…". What stands beside them is prose.
@@ -39,6 +40,11 @@ function(is_there name variable)
 endfunction()
 
 set(wrong "")
+foreach(name IN LISTS names)
+  if(name MATCHES "<semicolon>")
+    string(APPEND wrong "a semicolon in the name of a test: ${name}\n")
+  endif()
+endforeach()
 foreach(readme IN ITEMS daemon/README.md worker/README.md)
   read_plain(${SOURCE}/${readme} text)
   string(REPLACE "\n" ";" lines "${text}")
@@ -70,5 +76,5 @@ foreach(readme IN ITEMS daemon/README.md worker/README.md)
   endif()
 endforeach()
 if(wrong)
-  message(FATAL_ERROR "tests that are not there:\n${wrong}")
+  message(FATAL_ERROR "tests that are not there, or would not run:\n${wrong}")
 endif()

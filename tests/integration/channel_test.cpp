@@ -302,7 +302,7 @@ TEST_CASE("a channel ends with its client, and its place is free again") {
   peeperd.stop();
 }
 
-TEST_CASE("a channel ends with its peeperd; with a token its request has one effect all the same") {
+TEST_CASE("a channel ends with its peeperd, with a token its request has one effect all the same") {
   Instance peeperd{counter_config()};
   peeperd.start();
   Channel channel = open_channel(peeperd);

@@ -39,7 +39,7 @@ bool mentions(const std::string& text, std::string_view part) {
 
 }  // namespace
 
-TEST_CASE("log file: rotated when clients have all descriptors; where it can't be, it grows") {
+TEST_CASE("log file: rotated when clients have all descriptors, where it can't be, it grows") {
   Instance peeperd{""};
   const auto file = peeperd.directory() / "d.log";
   const auto older = peeperd.directory() / "d.1.log";

@@ -59,7 +59,7 @@ TEST_CASE("a subscriber gets what its channels' servers publish, in order, and n
   pair.peeperd.stop();
 }
 
-TEST_CASE("a subscription goes on after the worker's death; after peeperd's it says so") {
+TEST_CASE("a subscription goes on after the worker's death, after peeperd's it says so") {
   Pair pair;
   Subscription subscription = open(pair, {"a/news"});
   CHECK(pair.call({"publish", "news", "1"}) == "OK");

@@ -25,7 +25,7 @@ void await_log(const Instance& peeperd, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("reload: only what differs is ended, started, or both; the states are kept") {
+TEST_CASE("reload: only what differs is ended, started, or both, the states are kept") {
   Instance peeperd{counter_config("same") + counter_config("changed") + counter_config("gone")};
   peeperd.start();
   Talk talk = peeperd.talk();

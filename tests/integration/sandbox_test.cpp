@@ -36,7 +36,7 @@ TEST_CASE("without a sandbox a worker does what its user may") {
   peeperd.stop();
 }
 
-TEST_CASE("a strict sandbox: no network, no files to write, no dangerous calls; the rest works") {
+TEST_CASE("a strict sandbox: no network, no files to write, no dangerous calls, the rest works") {
   Instance peeperd{config("sandbox = \"strict\"")};
   std::ofstream{peeperd.directory() / "there"} << "text";
   peeperd.start();

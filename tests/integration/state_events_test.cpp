@@ -64,7 +64,7 @@ std::string halves() {
 
 }  // namespace
 
-TEST_CASE("state events: changes and ends, in their order; what changes nothing is none") {
+TEST_CASE("state events: changes and ends, in their order, what changes nothing is none") {
   Instance peeperd{counter_config()};
   peeperd.start();
   Talk talk = peeperd.talk();
@@ -101,7 +101,7 @@ TEST_CASE("state events: changes and ends, in their order; what changes nothing 
   peeperd.stop();
 }
 
-TEST_CASE("state events for RESP2, as Redis publishes; nobody asked for them once they are left") {
+TEST_CASE("state events for RESP2, as Redis publishes, nobody asked for them once they are left") {
   Instance peeperd{counter_config()};
   peeperd.start();
   Talk talk = peeperd.talk();

@@ -46,7 +46,7 @@ TEST_CASE("watch shows the state, then each change, also those across a crash an
   peeperd.stop();
 }
 
-TEST_CASE("watch as JSON: lines that are documents; it ends with its reader") {
+TEST_CASE("watch as JSON: lines that are documents, it ends with its reader") {
   Instance peeperd{counter_config()};
   peeperd.start();
   Pty terminal{watch(peeperd, {"--json"}), {24, 80}};

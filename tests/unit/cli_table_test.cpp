@@ -58,7 +58,7 @@ TEST_CASE("table: crashes have their numbers at the right") {
         "b       10  T       12x  SIGSEGV\n");
 }
 
-TEST_CASE("time of day: local, with milliseconds; what is no time stays what it is, escaped") {
+TEST_CASE("time of day: local, with milliseconds, what is no time stays what it is, escaped") {
   const char* before = std::getenv("TZ");
   const std::string kept = before == nullptr ? "" : before;
   ::setenv("TZ", "XYZ-02:30", 1);

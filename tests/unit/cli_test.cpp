@@ -103,7 +103,7 @@ TEST_SUITE("command line") {
     CHECK(render_log_line(reply("+OK\r\n"), Target::kPipe) == " #standby | \n");
   }
 
-  TEST_CASE("lines of the log that were shown are not shown again; those of a new peeperd are") {
+  TEST_CASE("lines of the log that were shown are not shown again, those of a new peeperd are") {
     const auto line = [](const std::string& server, const std::string& time, int number) {
       return reply("%3\r\n+time\r\n+" + time + "\r\n+server\r\n+" + server +
                    "\r\n+number\r\n:" + std::to_string(number) + "\r\n");
@@ -194,7 +194,7 @@ TEST_SUITE("command line") {
     CHECK_FALSE(parsed({"call", "--no-retry", "c", "m"}).retry);
   }
 
-  TEST_CASE("a token may be given; it goes to the daemon, and a wrong one is a usage error") {
+  TEST_CASE("a token may be given, it goes to the daemon, and a wrong one is a usage error") {
     CHECK(wire({"cast", "--id", "t 1", "c", "m", "--id", "x"}) ==
           Words{"CAST", "ID", "t 1", "c", "m", "--id", "x"});
     CHECK(refused({"call", "--id", "", "c", "m"}).exit_code == kUsage);

@@ -124,7 +124,7 @@ TEST_CASE("top: each key sorts by its column, the largest first, names as they a
   CHECK(sorted(Key::kTree) == "bac");
 }
 
-TEST_CASE("top: a tree at first, then by what a key says; the selection stays with its server") {
+TEST_CASE("top: a tree at first, then by what a key says, the selection stays with its server") {
   TopView view;
   view.set_servers(children_of({{"a", "", 1, 5}, {"b", "g", 30, 0}, {"c", "g", 2, 9}}, "g"));
   CHECK(names_in(view) == Names{"a<", "[g]", "  b", "  c"});

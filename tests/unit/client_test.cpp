@@ -261,7 +261,7 @@ TEST_SUITE("client") {
     CHECK(as<int>(client->call("counter", "inc")).value() == 2);
   }
 
-  TEST_CASE("garbage is a failure of that command; the next one gets a new connection") {
+  TEST_CASE("garbage is a failure of that command, the next one gets a new connection") {
     Model model;
     FakeDaemon daemon([&](Peer& peer, int number) {
       if (number > 0) return model.play(peer);

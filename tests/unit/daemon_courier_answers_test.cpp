@@ -45,7 +45,7 @@ TEST_CASE("courier: what is too big, or for a server that is down, ends in an er
   CHECK(post.all_done());
 }
 
-TEST_CASE("courier: an error waits for room at its caller; a receiver back by then gets the call") {
+TEST_CASE("courier: an error waits for room at its caller, a receiver back by then gets the call") {
   Post post;
   post.b.answer = Answer::kDown;
   post.a.room = 0;

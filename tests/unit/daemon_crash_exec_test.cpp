@@ -67,7 +67,7 @@ bool run_until(boost::asio::io_context& loop, Done done) {
 
 }  // namespace
 
-TEST_CASE("an on_crash_exec that takes too long is killed with its children; the next one runs") {
+TEST_CASE("an on_crash_exec that takes too long is killed with its children, the next one runs") {
   boost::asio::io_context loop;
   const auto work = boost::asio::make_work_guard(loop);  // it doesn't stop when it has none
   Sleeper sleeper;

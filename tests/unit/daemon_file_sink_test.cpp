@@ -261,7 +261,7 @@ TEST_CASE("log file: a full disk is told once a minute, and never rotated") {
   CHECK(fs::exists("/dev/full"));
 }
 
-TEST_CASE("log file: where the beginning of a line stays, the next begins anew; nobody waits") {
+TEST_CASE("log file: where the beginning of a line stays, the next begins anew, nobody waits") {
   const test::TemporaryDirectory directory;
   const auto file = directory.path() / "fifo";
   REQUIRE(::mkfifo(file.c_str(), 0600) == 0);

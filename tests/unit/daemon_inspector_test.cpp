@@ -66,7 +66,7 @@ TEST_CASE("inspector: whatever else it does is told") {
   CHECK(outcome("exit 75").error().system_error == EAGAIN);
 }
 
-TEST_CASE("inspector: one that is cancelled has ended, and tells nobody; another may start") {
+TEST_CASE("inspector: one that is cancelled has ended, and tells nobody, another may start") {
   boost::asio::io_context loop;
   const auto work = boost::asio::make_work_guard(loop);
   Inspector inspector{loop};

@@ -131,7 +131,7 @@ TEST_CASE("log: a file that has its size becomes the first of so many older ones
     CHECK(lines[i].ends_with("] line " + std::to_string(500 - lines.size() + i)));
 }
 
-TEST_CASE("log: set up again, a file that was moved away is made anew; level and format follow") {
+TEST_CASE("log: set up again, a file that was moved away is made anew, level and format follow") {
   const KeepsLogger keeps;
   const test::TemporaryDirectory directory;
   const auto file = directory.path() / "d.log";

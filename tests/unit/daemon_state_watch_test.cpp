@@ -66,7 +66,7 @@ TEST_CASE("state event: what is shown as before is no news, what can't be shown 
   CHECK_FALSE(told.see({2, 1, text(":1\r\n")}));
 }
 
-TEST_CASE("observer: what it says is the answer; whatever else it does is told") {
+TEST_CASE("observer: what it says is the answer, whatever else it does is told") {
   CHECK(answer_of(says(1, 7, 4, ":5\\r\\n")) == "1 7 :5\r\n");
   CHECK(answer_of(says(3, 0, 0, "")) == "3 0");
   CHECK(answer_of(says(4, 0, 0, "")) == "4 0");
@@ -156,7 +156,7 @@ TEST_CASE("state watch: an end is told with a State seen after it, after the cha
         Lines{"observed :1", ":1 to :2", "first :2", ":2 to :3", "second :3"});
 }
 
-TEST_CASE("state watch: where nothing is to be seen it waits; ends are told all the same") {
+TEST_CASE("state watch: where nothing is to be seen it waits, ends are told all the same") {
   WatchFixture f;
   f.source.script = each_time(says(4, 0, 0, ""));
   StateWatch watch{f.loop, f.source, nullptr};

@@ -152,7 +152,7 @@ TEST_SUITE("load") {
     CHECK(tally.time >= 20ms);
   }
 
-  TEST_CASE("a connection that ends, ends the load; what was answered stays counted") {
+  TEST_CASE("a connection that ends, ends the load, what was answered stays counted") {
     const Tally tally = tally_of({.pipeline = 1, .requests = 100}, ":1\r\n", 30);
     REQUIRE(tally.failure.has_value());
     CHECK(tally.failure->system_error == ECONNRESET);

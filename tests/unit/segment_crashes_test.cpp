@@ -195,7 +195,7 @@ TEST_CASE("what a message of sys died of is in the history, but it is no dead le
   CHECK(read_letters(made.segment).empty());
 }
 
-TEST_CASE("random dead letters: the newest are kept, whole and in order; the rest is counted") {
+TEST_CASE("random dead letters: the newest are kept, whole and in order, the rest is counted") {
   std::mt19937_64 random{20261126};
   TestSegment made;
   std::vector<std::vector<std::string>> model;  // by number - 1

@@ -14,6 +14,7 @@
 #include <random>
 #include <sstream>
 
+#include "remove_directory.hpp"
 #include "require.hpp"
 
 namespace peeper::test {
@@ -103,7 +104,7 @@ Instance::~Instance() {
     if (file.starts_with("peeper." + name_ + ".") || file == "peeper." + name_)
       std::filesystem::remove(entry.path());
   }
-  if (std::getenv("PEEPER_TEST_KEEP") == nullptr) std::filesystem::remove_all(directory_);
+  if (std::getenv("PEEPER_TEST_KEEP") == nullptr) remove_directory(directory_);
 }
 
 Spawn Instance::command() const {

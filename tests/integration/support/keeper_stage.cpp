@@ -15,6 +15,7 @@
 
 #include "common/segment/segment.hpp"
 #include "instance.hpp"
+#include "remove_directory.hpp"
 #include "require.hpp"
 #include "stage.hpp"
 
@@ -50,7 +51,7 @@ KeeperStage::KeeperStage() : id_{fresh_instance_name(), "counter", {}} {
 KeeperStage::~KeeperStage() {
   end_process();
   segment::remove_segment(id_);
-  std::filesystem::remove_all(directory_);
+  remove_directory(directory_);
 }
 
 void KeeperStage::end_process() {
